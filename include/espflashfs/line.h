@@ -1,0 +1,69 @@
+/*
+ * A line: bytes to and from a board, with deadlines. One shape, several kinds:
+ * socket://HOST:PORT, a tty through termios (a pty, mostly), a serial port through
+ * libserialport.
+ *
+ * A line belongs to one thread at a time, except ef_line_wake. Every blocking call ends at
+ * its deadline. A hang-up is EF_GONE, never a silent zero.
+ */
+#ifndef ESPFLASHFS_LINE_H
+#define ESPFLASHFS_LINE_H
+
+#include "espflashfs/clock.h"
+#include "espflashfs/error.h"
+#include "espflashfs/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ef_line;
+
+struct ef_line_ops {
+    /* Waits for at least one byte; *got bytes are in buf. EF_TIMEOUT, EF_GONE. */
+    enum ef_err (*read)(struct ef_line *line, uint8_t *buf, size_t cap, ef_deadline deadline,
+                        size_t *got);
+    /* Returns when the system took all bytes. EF_TIMEOUT, EF_GONE. */
+    enum ef_err (*write)(struct ef_line *line, const uint8_t *buf, size_t len,
+                         ef_deadline deadline);
+    /* NULL where the far end owns the baud. Output is drained first. */
+    enum ef_err (*set_baud)(struct ef_line *line, uint32_t baud);
+    /* NULL where there are no modem lines. true = asserted. Both change at once. */
+    enum ef_err (*set_lines)(struct ef_line *line, bool dtr, bool rts);
+    void (*close)(struct ef_line *line);
+};
+
+struct ef_line {
+    const struct ef_line_ops *ops;
+    char name[256];   /* as the user spelt it */
+    const char *kind; /* "socket", "tty", "serial" */
+    uint32_t baud;    /* in force; 0 where the far end owns it */
+    struct ef_log *log;
+    uint64_t bytes_in, bytes_out;
+};
+
+/*
+ * Opens `spec` exclusively at `baud` (8N1, no flow control), or connects within 5 s.
+ * Failures are logged with what to do next: EF_MISSING (no such port, name not resolved),
+ * EF_ACCESS, EF_BUSY (held by another program, named where known), EF_GONE (refused),
+ * EF_TIMEOUT, EF_INVALID (spelling). The caller owns *line: ef_line_close.
+ */
+enum ef_err ef_line_open(const char *spec, uint32_t baud, struct ef_log *log,
+                         struct ef_line **line);
+
+enum ef_err ef_line_read(struct ef_line *line, uint8_t *buf, size_t cap, ef_deadline deadline,
+                         size_t *got);
+enum ef_err ef_line_write(struct ef_line *line, const uint8_t *buf, size_t len,
+                          ef_deadline deadline);
+
+/* EF_UNSUPPORTED where the line cannot. */
+enum ef_err ef_line_set_baud(struct ef_line *line, uint32_t baud);
+enum ef_err ef_line_set_lines(struct ef_line *line, bool dtr, bool rts);
+bool ef_line_has_modem_lines(const struct ef_line *line);
+
+/* Reads and drops what is there and what still comes within `quiet_ms` of silence (at most 1 s). */
+enum ef_err ef_line_drain(struct ef_line *line, int quiet_ms);
+
+void ef_line_close(struct ef_line *line);
+
+#endif
