@@ -34,7 +34,7 @@ struct ef_chip {
 
 struct ef_identity {
     char description[64]; /* "ESP32-D0WDQ6 (revision v1.0)" */
-    char features[160];   /* "WiFi, BT, Dual Core, 240MHz, ..." */
+    char features[192];   /* "Wi-Fi, BT, Dual Core + LP Core, 240MHz, ..." */
     char crystal[16];     /* "40MHz" */
     uint8_t mac[6];
 };

@@ -3,7 +3,7 @@
  * socket://HOST:PORT, a tty through termios (a pty, mostly), a serial port through
  * libserialport.
  *
- * A line belongs to one thread at a time, except ef_line_wake. Every blocking call ends at
+ * A line belongs to one thread at a time. Every blocking call ends at
  * its deadline. A hang-up is EF_GONE, never a silent zero.
  */
 #ifndef ESPFLASHFS_LINE_H
@@ -50,6 +50,11 @@ struct ef_line {
  */
 enum ef_err ef_line_open(const char *spec, uint32_t baud, struct ef_log *log,
                          struct ef_line **line);
+
+enum { EF_PORT_NAME_MAX = 256 };
+
+/* The serial ports of this machine that a board may be on. Returns how many, `cap` at most. */
+size_t ef_line_list_ports(char names[][EF_PORT_NAME_MAX], size_t cap);
 
 enum ef_err ef_line_read(struct ef_line *line, uint8_t *buf, size_t cap, ef_deadline deadline,
                          size_t *got);

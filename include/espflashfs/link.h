@@ -20,6 +20,7 @@ struct ef_link {
     uint8_t frame[EF_LINK_FRAME_MAX];
     uint8_t rx[4096];
     size_t rx_len, rx_pos;
+    bool ready; /* ef_link_wait_begin took in a whole frame */
     char noise[EF_LINK_NOISE_MAX + 1];
     size_t noise_len;
 };

@@ -1,0 +1,71 @@
+/*
+ * The sector cache between the mount and the line: what was read is kept, what is written
+ * goes out behind the writer within a bounded window, and a flush returns when the chip
+ * holds it. Knows no FUSE and no serial line.
+ *
+ * Any thread may call, several at once. Offsets and lengths are bytes. A call that waits
+ * asks its patience every 100 ms and returns EF_INTERRUPTED when told to; the work it waited
+ * for is given up (reads) or goes on (writes, erases). The cache's lock is never held while
+ * the line works.
+ */
+#ifndef ESPFLASHFS_CACHE_H
+#define ESPFLASHFS_CACHE_H
+
+#include "espflashfs/worker.h"
+
+#include <time.h>
+
+struct ef_cache;
+
+/* Whether the caller still wants to wait. `interrupted` may be NULL: for ever. */
+struct ef_patience {
+    bool (*interrupted)(void *user);
+    void *user;
+};
+
+struct ef_cache_state {
+    uint32_t dirty_sectors;  /* not on the chip yet */
+    uint32_t known_sectors;  /* contents held */
+    enum ef_err flush_err;   /* of the last flush or write-behind */
+    struct timespec changed; /* when the contents last changed, for st_mtime */
+};
+
+/*
+ * A cache over the worker's flash of `size` bytes (whole sectors). Memory: `size` bytes of
+ * address space, filled as sectors become known, and one run of 64 KiB. Starts a thread.
+ * The worker is not owned and must outlive the cache. EF_NOMEM.
+ */
+enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log *log,
+                         struct ef_cache **cache);
+
+/* Ends the thread; what is dirty is dropped, so flush before. NULL is fine. */
+void ef_cache_free(struct ef_cache *cache);
+
+/* Fills `buf` with proven bytes. EF_INVALID past the end. */
+enum ef_err ef_cache_read(struct ef_cache *cache, uint64_t off, uint32_t len, uint8_t *buf,
+                          struct ef_patience patience);
+
+/* Fetches what is missing of the range at the lowest priority; returns at once. */
+void ef_cache_read_ahead(struct ef_cache *cache, uint64_t off, uint32_t len);
+
+/*
+ * Takes the bytes; waits only where the window of unwritten sectors is full. After a failed
+ * write-behind, once the window is full, the failure is returned until a flush succeeds.
+ */
+enum ef_err ef_cache_write(struct ef_cache *cache, uint64_t off, uint32_t len, const uint8_t *data,
+                           struct ef_patience patience);
+
+/*
+ * Returns when everything written before the call is on the chip and proven, or with the
+ * error; then the sectors stay dirty and the next flush tries again.
+ */
+enum ef_err ef_cache_flush(struct ef_cache *cache, struct ef_patience patience);
+
+/* Erases whole sectors; unwritten data in the range is dropped. Nothing happens if blank. */
+enum ef_err ef_cache_erase(struct ef_cache *cache, uint64_t off, uint64_t len,
+                           struct ef_patience patience);
+
+/* Never blocks on the line. */
+struct ef_cache_state ef_cache_state(struct ef_cache *cache);
+
+#endif

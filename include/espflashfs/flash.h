@@ -1,0 +1,114 @@
+/*
+ * A flash as operations. Implementations (stub, ROM) and wrappers (verify, retry) have one
+ * shape and stack: a wrapper owns the flash below it.
+ *
+ * All calls come from one thread (the line worker's, or the one that opens and closes the
+ * mount) and block until done or failed; how long is bounded by the size of the request and
+ * the chip's own times. Addresses and lengths are bytes; write and erase take whole sectors.
+ * The ef_flash_* functions check every argument at each level of the stack, so that an
+ * implementation may rely on them.
+ */
+#ifndef ESPFLASHFS_FLASH_H
+#define ESPFLASHFS_FLASH_H
+
+#include "espflashfs/error.h"
+#include "espflashfs/log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    EF_SECTOR = 4096,    /* the smallest erase of the NOR chips in use */
+    EF_BLOCK = 65536,    /* the larger erase that loaders use where it fits */
+    EF_DIGEST_BYTES = 16 /* MD5: what the loaders compute */
+};
+
+struct ef_flash;
+
+/* One read; the caller's until the call returns. */
+struct ef_read {
+    uint32_t addr, len;
+    uint8_t *buf;  /* len bytes */
+    uint32_t done; /* out: bytes from addr on that are read and proven, also on failure */
+    /* Called after each proven piece, in order; may be NULL. */
+    void (*piece)(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len);
+    /* Asked now and then; true ends the read with EF_INTERRUPTED. May be NULL. */
+    bool (*stop)(void *user);
+    void *user;
+};
+
+struct ef_flash_ops {
+    enum ef_err (*read)(struct ef_flash *f, struct ef_read *r);
+    /* The sectors hold `data` afterwards, whatever they held: erased, then programmed. */
+    enum ef_err (*write)(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data);
+    /* The whole chip where the range is the whole chip and the loader has a command for it. */
+    enum ef_err (*erase)(struct ef_flash *f, uint32_t addr, uint32_t len);
+    /* MD5 of any range, computed by the chip. */
+    enum ef_err (*digest)(struct ef_flash *f, uint32_t addr, uint32_t len,
+                          uint8_t md5[EF_DIGEST_BYTES]);
+    /* Brings the line back in step after a failure. */
+    enum ef_err (*recover)(struct ef_flash *f);
+    void (*free)(struct ef_flash *f);
+};
+
+struct ef_flash {
+    const struct ef_flash_ops *ops;
+    const char *name;       /* of the layer, for the log */
+    uint32_t size;          /* bytes */
+    uint32_t read_piece;    /* bytes proven at a time by read */
+    bool read_digested;     /* read checks a digest of the bytes sent (not of their address) */
+    bool read_proven;       /* what read delivers needs no more proof */
+    uint64_t strays;        /* times that a write or erase may have hit other sectors than meant */
+    struct ef_flash *below; /* owned; NULL at the bottom */
+    struct ef_log *log;
+};
+
+/*
+ * EF_INVALID for an empty, misaligned (write, erase) or out-of-range request; otherwise what
+ * the layer returns.
+ */
+enum ef_err ef_flash_read(struct ef_flash *f, struct ef_read *r);
+enum ef_err ef_flash_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data);
+enum ef_err ef_flash_erase(struct ef_flash *f, uint32_t addr, uint32_t len);
+enum ef_err ef_flash_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
+                            uint8_t md5[EF_DIGEST_BYTES]);
+enum ef_err ef_flash_recover(struct ef_flash *f);
+
+/* The strays counted in the whole stack. */
+uint64_t ef_flash_strays(const struct ef_flash *f);
+
+/* Frees the whole stack. NULL is fine. */
+void ef_flash_free(struct ef_flash *f);
+
+struct ef_session;
+
+/* The bottom of a stack: the session's loader. NULL without memory. The session is not owned. */
+struct ef_flash *ef_flash_stub_new(struct ef_session *session);
+struct ef_flash *ef_flash_rom_new(struct ef_session *session);
+
+/*
+ * Proves what the layer below says, by the chip's own digest (EF_VERIFY else). A command's
+ * address and length cross the line without a checksum, so that one flipped bit makes the
+ * chip read, write or erase elsewhere and truly report success. Therefore
+ * - a read is proven by a separate request for the digest of the range (or, where the
+ *   transfer carried a digest of its bytes, of one telling sector of it);
+ * - a write or an erase by the digest of the range afterwards; an erase also by what lies
+ *   behind it;
+ * - a digest that says "blank", which any blank range would give, is asked for twice.
+ * Where a write or erase fails its proof, `strays` counts: other sectors may have been hit.
+ * Takes `below` over, also on failure (NULL).
+ */
+struct ef_flash *ef_flash_verify_new(struct ef_flash *below);
+
+/*
+ * Repeats what failed for a transient reason, after bringing the line back in step; every
+ * operation here is safe to repeat. Gives up after five attempts without progress. Takes
+ * `below` over, also on failure.
+ */
+struct ef_flash *ef_flash_retry_new(struct ef_flash *below);
+
+/* MD5 of host bytes, and of `len` bytes of erased flash. Any thread. */
+void ef_digest_bytes(const uint8_t *bytes, uint32_t len, uint8_t md5[EF_DIGEST_BYTES]);
+void ef_digest_blank(uint32_t len, uint8_t md5[EF_DIGEST_BYTES]);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * One virtual file a node. The front turns FUSE's calls into these; nodes know no FUSE.
+ *
+ * Calls come from many threads at once. They return 0 (or a count) or a negative errno.
+ * `patience` says when the caller does not want to wait any longer.
+ */
+#ifndef ESPFLASHFS_NODE_H
+#define ESPFLASHFS_NODE_H
+
+#include "espflashfs/cache.h"
+#include "espflashfs/session.h"
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+struct ef_mount;
+struct ef_node;
+
+struct ef_node_ops {
+    uint64_t (*size)(struct ef_node *node);
+    /* `flags` are open(2)'s. *handle is given to the calls below. */
+    int (*open)(struct ef_node *node, int flags, void **handle);
+    ssize_t (*read)(struct ef_node *node, void *handle, uint8_t *buf, size_t len, uint64_t off,
+                    struct ef_patience patience);
+    ssize_t (*write)(struct ef_node *node, void *handle, const uint8_t *buf, size_t len,
+                     uint64_t off, struct ef_patience patience);
+    /* `handle` is NULL for truncate(2) by path. */
+    int (*truncate)(struct ef_node *node, void *handle, uint64_t size, struct ef_patience patience);
+    /* close(2) of one descriptor, which may have duplicates. */
+    int (*flush)(struct ef_node *node, void *handle, struct ef_patience patience);
+    int (*fsync)(struct ef_node *node, void *handle, struct ef_patience patience);
+    void (*release)(struct ef_node *node, void *handle);
+};
+
+struct ef_node {
+    const char *name;
+    const struct ef_node_ops *ops;
+    struct ef_mount *mount;
+    mode_t mode;    /* permission bits for the owner */
+    bool direct_io; /* the page cache is passed by */
+    bool present;   /* listed and openable on this board */
+};
+
+enum { EF_NODE_FLASH, EF_NODE_INFO, EF_NODE_ERASE, EF_NODE_COUNT };
+
+/* Everything one mount is made of. */
+struct ef_mount {
+    struct ef_session *session;
+    struct ef_cache *cache; /* NULL where no flash is offered */
+    struct ef_log *log;
+    bool read_only;
+    struct timespec started;
+    struct ef_node node[EF_NODE_COUNT];
+    pthread_mutex_t lock; /* guards last_error */
+    char last_error[512]; /* the newest refusal of `erase`, shown when it is read */
+    /* Drops what the kernel keeps of a node's contents; set by the front. */
+    void (*invalidate)(struct ef_mount *mount, const struct ef_node *node);
+    void *front;
+};
+
+/* Sets up the nodes for `session`. The cache follows once its threads may start. */
+void ef_mount_init(struct ef_mount *mount, struct ef_session *session, struct ef_log *log,
+                   bool read_only);
+
+extern const struct ef_node_ops EF_FLASH_NODE, EF_INFO_NODE, EF_ERASE_NODE;
+
+/* info.txt's text; free(3) it. NULL without memory. */
+char *ef_info_text(const struct ef_session *session, bool read_only);
+
+/* What `erase` understood. */
+struct ef_erase_request {
+    uint64_t off, len;
+};
+
+/*
+ * Parses what was written to `erase` for a flash of `size` bytes: `all`, or OFFSET LENGTH.
+ * On EF_INVALID `why` (of `cap` bytes) says what is wrong and what to write instead.
+ */
+enum ef_err ef_erase_parse(const char *text, size_t len, uint32_t size,
+                           struct ef_erase_request *request, char *why, size_t cap);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * One connected board, from an opened port to a flash that can be read.
+ *
+ * Opening runs on the caller's thread; afterwards the session belongs to the line
+ * worker's thread, but for the fields that never change once it is open (everything
+ * except `link`, `esp` and `line`).
+ */
+#ifndef ESPFLASHFS_SESSION_H
+#define ESPFLASHFS_SESSION_H
+
+#include "espflashfs/chip.h"
+#include "espflashfs/stub.h"
+
+enum ef_before { EF_BEFORE_DEFAULT_RESET, EF_BEFORE_NO_RESET };
+enum ef_after { EF_AFTER_HARD_RESET, EF_AFTER_NO_RESET };
+
+struct ef_session_config {
+    const char *port;
+    uint32_t baud;    /* to work at; the connection starts at 115200 */
+    const char *chip; /* NULL or "auto": whatever answers */
+    enum ef_before before;
+    enum ef_after after;
+    const char *stub;                /* "auto", "rom", a file or a folder */
+    const char *const *stub_folders; /* NULL-terminated: where "auto" looks first */
+    uint64_t size;                   /* 0: from the flash id */
+};
+
+struct ef_session {
+    struct ef_session_config config;
+    struct ef_log *log;
+    struct ef_line *line;
+    struct ef_link link;
+    struct ef_esp esp;
+    const struct ef_chip *chip;
+    struct ef_identity identity;
+    struct ef_stub stub; /* kept, to be uploaded again after a reset of the chip */
+    bool with_stub;
+    uint32_t flash_id;
+    uint32_t flash_size;      /* bytes */
+    const char *no_flash_why; /* NULL, or why flash.bin is not offered */
+};
+
+/*
+ * Opens the port, resets the board into its loader, syncs, identifies chip and flash and
+ * starts the stub. What it does is logged at info level, one line each; a failure is
+ * logged with what to do next. Blocks up to about 20 s. On failure nothing is left open.
+ */
+enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_log *log,
+                            struct ef_session *session);
+
+/*
+ * Brings a line that lost step back: drops what is in flight, syncs, and sets the loader
+ * up again if the chip was reset meanwhile. EF_GONE, or EF_TIMEOUT after about 5 s.
+ */
+enum ef_err ef_session_recover(struct ef_session *session);
+
+/* Leaves the board as config.after says and closes the port. */
+void ef_session_close(struct ef_session *session);
+
+/*
+ * SYNC up to `tries` times, 100 ms apart at first. Sets esp->stub by who answered.
+ * EF_TIMEOUT or EF_GONE.
+ */
+enum ef_err ef_esp_sync(struct ef_esp *esp, int tries);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * The line worker: one thread that owns a flash stack (and so the line), and a queue of
+ * jobs by priority. A reader who waits goes before a writer, a writer before read-ahead; a
+ * read-ahead that is running is cut short for either. Jobs of one priority run in order.
+ *
+ * Any thread may submit. A job is shared by its submitter and the worker: each drops it.
+ */
+#ifndef ESPFLASHFS_WORKER_H
+#define ESPFLASHFS_WORKER_H
+
+#include "espflashfs/flash.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum ef_job_kind { EF_JOB_READ, EF_JOB_WRITE, EF_JOB_ERASE, EF_JOB_DIGEST };
+
+enum ef_priority { EF_PRIORITY_READER, EF_PRIORITY_WRITER, EF_PRIORITY_AHEAD, EF_PRIORITIES };
+
+struct ef_worker;
+
+struct ef_job {
+    /* Set by the submitter, then left alone. */
+    enum ef_job_kind kind;
+    enum ef_priority priority;
+    uint32_t addr, len;
+    uint8_t *buf; /* read: filled; write: the data. Freed with the job */
+    /* On the worker's thread, without locks held; either may be NULL. */
+    void (*on_piece)(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len);
+    void (*on_done)(void *user, struct ef_job *job);
+    void *user;
+    /* Set by the worker; valid once it is done. */
+    enum ef_err err;
+    uint32_t done; /* read: proven bytes */
+    uint8_t md5[EF_DIGEST_BYTES];
+    bool stray; /* write, erase: other sectors may have been hit (see ef_flash_verify_new) */
+    /* The worker's own. */
+    atomic_bool cancelled;
+    atomic_int shares;
+    bool finished;
+    struct ef_worker *worker;
+    struct ef_job *next;
+};
+
+/* What the worker does now, for those who watch. */
+struct ef_worker_activity {
+    bool busy;
+    enum ef_job_kind kind;
+    uint32_t addr, len;
+};
+
+/* Starts the thread. Takes `flash` over, also on failure. EF_NOMEM. */
+enum ef_err ef_worker_start(struct ef_flash *flash, struct ef_worker **worker);
+
+/*
+ * Finishes the job in hand, fails the queued ones with EF_INTERRUPTED, ends the thread and
+ * frees the flash. NULL is fine.
+ */
+void ef_worker_stop(struct ef_worker *worker);
+
+/* A job with one share, the caller's, and a buffer of `len` bytes for a read or a write. */
+struct ef_job *ef_job_new(enum ef_job_kind kind, enum ef_priority priority, uint32_t addr,
+                          uint32_t len);
+
+/* Drops one share; the last one frees. */
+void ef_job_drop(struct ef_job *job);
+
+/* Queues the job and returns at once; the worker takes a share. */
+void ef_worker_submit(struct ef_worker *worker, struct ef_job *job);
+
+/*
+ * Waits until the job is done and returns its error. `interrupted` (may be NULL) is asked
+ * every 100 ms; when it says true the job is cancelled and EF_INTERRUPTED returned at once:
+ * a queued job never runs, a read stops soon, an erase or a write goes on to its end.
+ */
+enum ef_err ef_worker_wait(struct ef_worker *worker, struct ef_job *job,
+                           bool (*interrupted)(void *user), void *user);
+
+/* Submit, wait, without a way to interrupt. */
+enum ef_err ef_worker_run(struct ef_worker *worker, struct ef_job *job);
+
+/* Never blocks on the line. */
+struct ef_worker_activity ef_worker_activity(struct ef_worker *worker);
+
+#endif

@@ -1,0 +1,180 @@
+#include "cache_private.h"
+
+#include "espflashfs/bytes.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { WAIT_SLICE_MS = 100 };
+
+void ef_sector_set_dirty(struct ef_cache *c, uint32_t s)
+{
+    struct sector *sector = &c->sector[s];
+    if (sector->dirty)
+        return;
+    sector->dirty = true;
+    c->dirty_count++;
+    c->complete_count += sector->have;
+}
+
+void ef_sector_set_clean(struct ef_cache *c, uint32_t s)
+{
+    struct sector *sector = &c->sector[s];
+    if (!sector->dirty)
+        return;
+    sector->dirty = false;
+    c->dirty_count--;
+    c->complete_count -= sector->have;
+}
+
+void ef_sector_set_have(struct ef_cache *c, uint32_t s)
+{
+    struct sector *sector = &c->sector[s];
+    if (sector->have)
+        return;
+    sector->have = true;
+    c->complete_count += sector->dirty;
+}
+
+void ef_cache_touch(struct ef_cache *c)
+{
+    clock_gettime(CLOCK_REALTIME, &c->modified);
+}
+
+enum ef_err ef_cache_wait(struct ef_cache *c, struct ef_patience patience)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += WAIT_SLICE_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    if (!patience.interrupted)
+        return EF_OK;
+    pthread_mutex_unlock(&c->lock);
+    bool stop = patience.interrupted(patience.user);
+    pthread_mutex_lock(&c->lock);
+    return stop ? EF_INTERRUPTED : EF_OK;
+}
+
+static enum ef_err allocate(struct ef_cache *c)
+{
+    c->data = mmap(NULL, c->size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (c->data == MAP_FAILED) {
+        c->data = NULL;
+        return EF_NOMEM;
+    }
+    c->sector = calloc(c->sectors, sizeof(*c->sector));
+    c->run = malloc(EF_BLOCK);
+    return c->sector && c->run ? EF_OK : EF_NOMEM;
+}
+
+static void release(struct ef_cache *c)
+{
+    if (c->data)
+        munmap(c->data, c->size);
+    free(c->sector);
+    free(c->run);
+    free(c);
+}
+
+static int start_flusher(struct ef_cache *c)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&c->flusher, NULL, ef_flusher_main, c);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log *log,
+                         struct ef_cache **cache)
+{
+    struct ef_cache *c = calloc(1, sizeof(*c));
+    if (!c)
+        return EF_NOMEM;
+    c->worker = worker;
+    c->log = log;
+    c->size = size;
+    c->sectors = size / EF_SECTOR;
+    if (allocate(c) != EF_OK) {
+        release(c);
+        return EF_NOMEM;
+    }
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    ef_cache_touch(c);
+    if (start_flusher(c) != 0) {
+        release(c);
+        return EF_NOMEM;
+    }
+    *cache = c;
+    return EF_OK;
+}
+
+void ef_cache_free(struct ef_cache *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->stopping = true;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->flusher, NULL);
+    /* Jobs in the queue hold pointers to this cache: cancel the reads, await the rest. */
+    pthread_mutex_lock(&c->lock);
+    while (c->fetches || c->erases) {
+        for (struct fetch *f = c->fetches; f; f = f->next)
+            atomic_store(&f->job->cancelled, true);
+        ef_cache_wait(c, (struct ef_patience){0});
+    }
+    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->changed);
+    release(c);
+}
+
+enum ef_err ef_cache_read(struct ef_cache *c, uint64_t off, uint32_t len, uint8_t *buf,
+                          struct ef_patience patience)
+{
+    if (!ef_range_fits(off, len, c->size))
+        return EF_INVALID;
+    uint32_t addr = (uint32_t)off;
+    uint32_t end = (addr + len + EF_SECTOR - 1) / EF_SECTOR;
+    enum ef_err err = EF_OK;
+    pthread_mutex_lock(&c->lock);
+    while (len > 0) {
+        uint32_t s = addr / EF_SECTOR;
+        uint32_t at = addr % EF_SECTOR;
+        uint32_t take = ef_min_u32(len, EF_SECTOR - at);
+        err = ef_fetch_wait(c, s, end, EF_PRIORITY_READER, patience);
+        if (err != EF_OK)
+            break;
+        memcpy(buf, ef_sector_data(c, s) + at, take);
+        buf += take;
+        addr += take;
+        len -= take;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return err;
+}
+
+struct ef_cache_state ef_cache_state(struct ef_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    struct ef_cache_state state = {
+        .dirty_sectors = c->dirty_count, .flush_err = c->flush_err, .changed = c->modified};
+    for (uint32_t s = 0; s < c->sectors; s++)
+        state.known_sectors += c->sector[s].have;
+    pthread_mutex_unlock(&c->lock);
+    return state;
+}

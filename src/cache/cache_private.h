@@ -1,0 +1,97 @@
+/* The cache's state, shared by its files. Everything in it is guarded by `lock`. */
+#ifndef ESPFLASHFS_CACHE_PRIVATE_H
+#define ESPFLASHFS_CACHE_PRIVATE_H
+
+#include "espflashfs/cache.h"
+
+enum {
+    EF_RUN_SECTORS = EF_BLOCK / EF_SECTOR, /* a flush works on runs inside one 64 KiB block */
+    EF_WINDOW_SECTORS = 4 * EF_RUN_SECTORS /* unwritten at most: 256 KiB, 23 s at 115200 baud */
+};
+
+/*
+ * One sector. Its bytes in cache->data are valid as a whole if `have`, else in [lo, hi) if
+ * `dirty`. `md5` is what the chip is known to hold if `known`; a clean sector that we have
+ * is what the chip holds, known or not.
+ */
+struct sector {
+    bool have, dirty, known;
+    bool fetching;    /* a read job covers it */
+    bool writing;     /* a flush of a copy of it is under way */
+    bool erasing;     /* an erase is queued or under way: nobody else touches it */
+    int8_t fetch_err; /* enum ef_err of the last fetch that failed */
+    uint16_t lo, hi;
+    uint32_t generation; /* counts changes, so that a flush sees what came after its copy */
+    uint8_t md5[EF_DIGEST_BYTES];
+};
+
+struct fetch {
+    struct ef_cache *cache;
+    struct ef_job *job;
+    struct fetch *next;
+};
+
+struct ef_cache {
+    struct ef_worker *worker;
+    struct ef_log *log;
+    uint32_t size, sectors;
+    uint8_t *data;
+    struct sector *sector;
+    uint8_t *run; /* the flusher's copy of the run in hand */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* any state above changed */
+    struct fetch *fetches;
+    unsigned erases; /* under way */
+    uint32_t dirty_count;
+    uint32_t complete_count; /* dirty and whole: fit to be written behind */
+    struct timespec modified;
+
+    pthread_t flusher;
+    bool stopping;
+    bool stalled;  /* the last write-behind or flush failed: wait for the next flush */
+    bool suspect;  /* a write or erase may have hit other sectors (see worker.h, stray) */
+    bool unproven; /* some of them cannot be vouched for, and no flush has said so yet */
+    enum ef_err flush_err;
+    uint64_t passes_wanted, passes_begun, passes_done;
+    enum ef_err pass_err; /* of the last pass done */
+};
+
+static inline uint8_t *ef_sector_data(struct ef_cache *c, uint32_t s)
+{
+    return c->data + (size_t)s * EF_SECTOR;
+}
+
+/* Under the lock. Keep the counts right. */
+void ef_sector_set_dirty(struct ef_cache *c, uint32_t s);
+void ef_sector_set_clean(struct ef_cache *c, uint32_t s);
+void ef_sector_set_have(struct ef_cache *c, uint32_t s);
+void ef_cache_touch(struct ef_cache *c);
+
+/* Waits up to 100 ms for a change, the lock released meanwhile; EF_INTERRUPTED if told to. */
+enum ef_err ef_cache_wait(struct ef_cache *c, struct ef_patience patience);
+
+/* Under the lock: queues a read of the missing sectors from `s` on, at most up to `end`. */
+enum ef_err ef_fetch_start(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_priority priority);
+
+/* Under the lock, which is released while waiting: makes sector `s` whole. */
+enum ef_err ef_fetch_wait(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_priority priority,
+                          struct ef_patience patience);
+
+/* The flusher's thread. */
+void *ef_flusher_main(void *cache);
+
+/* On the flusher's thread, without the lock. Writes out sectors [first, first+count). */
+enum ef_err ef_run_flush(struct ef_cache *c, uint32_t first, uint32_t count);
+
+/* Without the lock: the chip's digest of whole sectors, through the worker. */
+enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,
+                            uint8_t md5[EF_DIGEST_BYTES], struct ef_patience patience);
+
+/*
+ * After a stray write or erase: compares all that is held with the chip's digests; what
+ * differs becomes dirty again. Sets `unproven` where some sectors cannot be vouched for.
+ */
+enum ef_err ef_cache_recheck(struct ef_cache *c);
+
+#endif

@@ -1,0 +1,155 @@
+/* The flusher: writes behind as runs fill up, and in whole passes when asked to. */
+#include "cache_private.h"
+
+enum { RECHECKS_MAX = 3 };
+
+/*
+ * Under the lock: the next run of dirty sectors from `from` on, inside one 64 KiB block.
+ * Where `whole_only`, sectors of which only a part was written do not count.
+ */
+static bool next_run(const struct ef_cache *c, uint32_t from, bool whole_only, uint32_t *first,
+                     uint32_t *count)
+{
+    uint32_t s = from;
+    while (s < c->sectors && !(c->sector[s].dirty && (c->sector[s].have || !whole_only)))
+        s++;
+    if (s == c->sectors)
+        return false;
+    uint32_t end = s + 1;
+    while (end < c->sectors && end % EF_RUN_SECTORS != 0 && c->sector[end].dirty &&
+           (c->sector[end].have || !whole_only))
+        end++;
+    *first = s;
+    *count = end - s;
+    return true;
+}
+
+static void note_result(struct ef_cache *c, enum ef_err err)
+{
+    c->flush_err = err;
+    c->stalled = err != EF_OK;
+    if (err != EF_OK && c->dirty_count > 0)
+        ef_log(c->log, EF_LOG_ERROR,
+               "not written: %s; %u sectors wait in memory, the next fsync or close tries again",
+               ef_err_text(err), (unsigned)c->dirty_count);
+}
+
+/* Every sector that is dirty when its turn comes, once, in order. */
+static enum ef_err flush_all(struct ef_cache *c)
+{
+    uint32_t from = 0;
+    for (;;) {
+        uint32_t first;
+        uint32_t count;
+        pthread_mutex_lock(&c->lock);
+        bool found = next_run(c, from, false, &first, &count);
+        pthread_mutex_unlock(&c->lock);
+        if (!found)
+            return EF_OK;
+        enum ef_err err = ef_run_flush(c, first, count);
+        if (err != EF_OK)
+            return err;
+        from = first + count;
+    }
+}
+
+static bool take_suspicion(struct ef_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool suspect = c->suspect;
+    c->suspect = false;
+    pthread_mutex_unlock(&c->lock);
+    return suspect;
+}
+
+/* After a stray write or erase: finds what it hit and writes that again. */
+static enum ef_err heal(struct ef_cache *c)
+{
+    enum ef_err err = EF_OK;
+    for (int i = 0; err == EF_OK && i < RECHECKS_MAX && take_suspicion(c); i++) {
+        err = ef_cache_recheck(c);
+        if (err == EF_OK)
+            err = flush_all(c);
+    }
+    return err;
+}
+
+static void write_behind(struct ef_cache *c)
+{
+    uint32_t first;
+    uint32_t count;
+    pthread_mutex_lock(&c->lock);
+    bool found = next_run(c, 0, true, &first, &count);
+    pthread_mutex_unlock(&c->lock);
+    if (!found)
+        return;
+    enum ef_err err = ef_run_flush(c, first, count);
+    if (err == EF_OK)
+        err = heal(c);
+    pthread_mutex_lock(&c->lock);
+    if (err != EF_OK)
+        note_result(c, err);
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void run_pass(struct ef_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    uint64_t pass = c->passes_wanted;
+    c->passes_begun = pass;
+    pthread_mutex_unlock(&c->lock);
+
+    enum ef_err err = flush_all(c);
+    if (err == EF_OK)
+        err = heal(c);
+    pthread_mutex_lock(&c->lock);
+    if (err == EF_OK && c->unproven)
+        err = EF_VERIFY;
+    c->unproven = false;
+    note_result(c, err);
+    c->passes_done = pass;
+    c->pass_err = err;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void *ef_flusher_main(void *arg)
+{
+    struct ef_cache *c = arg;
+    pthread_mutex_lock(&c->lock);
+    while (!c->stopping) {
+        if (c->passes_wanted > c->passes_done) {
+            pthread_mutex_unlock(&c->lock);
+            run_pass(c);
+            pthread_mutex_lock(&c->lock);
+        } else if (!c->stalled && c->complete_count >= EF_RUN_SECTORS) {
+            pthread_mutex_unlock(&c->lock);
+            write_behind(c);
+            pthread_mutex_lock(&c->lock);
+        } else {
+            pthread_cond_wait(&c->changed, &c->lock);
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+enum ef_err ef_cache_flush(struct ef_cache *c, struct ef_patience patience)
+{
+    pthread_mutex_lock(&c->lock);
+    enum ef_err err = EF_OK;
+    if (c->dirty_count > 0 || c->suspect || c->unproven || c->passes_begun > c->passes_done) {
+        /* A pass that has begun may have gone past our sectors: ask for the next one. */
+        if (c->passes_wanted == c->passes_begun)
+            c->passes_wanted++;
+        uint64_t pass = c->passes_wanted;
+        pthread_cond_broadcast(&c->changed);
+        while (err == EF_OK && c->passes_done < pass && !c->stopping)
+            err = ef_cache_wait(c, patience);
+        if (err == EF_OK)
+            err = c->passes_done >= pass ? c->pass_err : EF_INTERRUPTED;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return err;
+}

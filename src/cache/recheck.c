@@ -1,0 +1,97 @@
+/*
+ * A bit that flips in a command's address makes the chip write or erase elsewhere. When a
+ * proof failed, so that this may have happened, all that we know is held against the chip.
+ */
+#include "cache_private.h"
+
+#include <string.h>
+
+static const struct ef_patience FOREVER;
+
+struct recheck {
+    uint32_t damaged, unknown;
+};
+
+/* Under the lock: clean sectors from `s` on whose bytes we hold, up to a block. */
+static uint32_t clean_run(const struct ef_cache *c, uint32_t s)
+{
+    uint32_t n = 0;
+    while (s + n < c->sectors && n < EF_RUN_SECTORS && c->sector[s + n].have &&
+           !c->sector[s + n].dirty && !c->sector[s + n].erasing)
+        n++;
+    return n;
+}
+
+/* Under the lock, dropped while the chip works: does the chip hold what we hold? */
+static enum ef_err compare(struct ef_cache *c, uint32_t s, uint32_t n, bool *same)
+{
+    uint8_t ours[EF_DIGEST_BYTES];
+    uint8_t chip[EF_DIGEST_BYTES];
+    ef_digest_bytes(ef_sector_data(c, s), n * EF_SECTOR, ours);
+    pthread_mutex_unlock(&c->lock);
+    enum ef_err err = ef_cache_digest(c, s, n, chip, FOREVER);
+    pthread_mutex_lock(&c->lock);
+    *same = err == EF_OK && memcmp(ours, chip, EF_DIGEST_BYTES) == 0;
+    return err;
+}
+
+static enum ef_err recheck_run(struct ef_cache *c, uint32_t s, uint32_t n, struct recheck *found)
+{
+    bool same;
+    enum ef_err err = compare(c, s, n, &same);
+    for (uint32_t i = s; i < s + n && err == EF_OK && !same; i++) {
+        if (clean_run(c, i) == 0)
+            continue;
+        bool one_same = false;
+        err = compare(c, i, 1, &one_same);
+        if (err != EF_OK || one_same || clean_run(c, i) == 0)
+            continue;
+        c->sector[i].known = false;
+        ef_sector_set_dirty(c, i);
+        found->damaged++;
+    }
+    return err;
+}
+
+/* Under the lock: a sector whose bytes we do not hold can be vouched for only by its digest. */
+static enum ef_err recheck_digest(struct ef_cache *c, uint32_t s, struct recheck *found)
+{
+    struct sector *sector = &c->sector[s];
+    if (!sector->known || sector->have) {
+        found->unknown += !sector->have;
+        return EF_OK;
+    }
+    uint8_t chip[EF_DIGEST_BYTES];
+    pthread_mutex_unlock(&c->lock);
+    enum ef_err err = ef_cache_digest(c, s, 1, chip, FOREVER);
+    pthread_mutex_lock(&c->lock);
+    if (err == EF_OK && sector->known && memcmp(chip, sector->md5, EF_DIGEST_BYTES) != 0)
+        found->unknown++;
+    return err;
+}
+
+enum ef_err ef_cache_recheck(struct ef_cache *c)
+{
+    struct recheck found = {0};
+    enum ef_err err = EF_OK;
+    ef_log(c->log, EF_LOG_WARN, "a damaged command may have hit other sectors: checking them");
+    pthread_mutex_lock(&c->lock);
+    for (uint32_t s = 0; s < c->sectors && err == EF_OK;) {
+        uint32_t n = clean_run(c, s);
+        err = n ? recheck_run(c, s, n, &found) : recheck_digest(c, s, &found);
+        s += n ? n : 1;
+    }
+    c->unproven = c->unproven || found.unknown > 0;
+    pthread_mutex_unlock(&c->lock);
+    if (err != EF_OK)
+        return err;
+    if (found.damaged)
+        ef_log(c->log, EF_LOG_WARN, "%u sectors were hit and are written again",
+               (unsigned)found.damaged);
+    if (found.unknown)
+        ef_log(c->log, EF_LOG_ERROR,
+               "what was written is right, but %u sectors that were never read cannot be vouched "
+               "for: compare flash.bin with your backup",
+               (unsigned)found.unknown);
+    return EF_OK;
+}

@@ -1,0 +1,189 @@
+/*
+ * One run of dirty sectors to the chip: find what differs, erase what becomes blank, write
+ * the rest. Decision 4: only what differs is touched.
+ */
+#include "cache_private.h"
+
+#include "espflashfs/bytes.h"
+
+#include <string.h>
+
+static const struct ef_patience FOREVER;
+
+struct run {
+    uint32_t first, count;
+    uint32_t generation[EF_RUN_SECTORS];
+    uint8_t md5[EF_RUN_SECTORS][EF_DIGEST_BYTES];  /* of what is to be there */
+    uint8_t chip[EF_RUN_SECTORS][EF_DIGEST_BYTES]; /* of what is there, if known */
+    bool known[EF_RUN_SECTORS];
+    bool done[EF_RUN_SECTORS]; /* the chip holds it, proven */
+};
+
+static const uint8_t *run_data(const struct ef_cache *c, uint32_t i)
+{
+    return c->run + (size_t)i * EF_SECTOR;
+}
+
+enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,
+                            uint8_t md5[EF_DIGEST_BYTES], struct ef_patience patience)
+{
+    struct ef_job *job =
+        ef_job_new(EF_JOB_DIGEST, EF_PRIORITY_WRITER, first * EF_SECTOR, count * EF_SECTOR);
+    if (!job)
+        return EF_NOMEM;
+    ef_worker_submit(c->worker, job);
+    enum ef_err err = ef_worker_wait(c->worker, job, patience.interrupted, patience.user);
+    if (err == EF_OK)
+        memcpy(md5, job->md5, EF_DIGEST_BYTES);
+    ef_job_drop(job);
+    return err;
+}
+
+/* Under the lock: a sector of which only a part was written gets the rest from the chip. */
+static enum ef_err fill_partial(struct ef_cache *c, uint32_t first, uint32_t count)
+{
+    for (uint32_t s = first; s < first + count; s++) {
+        if (!c->sector[s].dirty || c->sector[s].have)
+            continue;
+        enum ef_err err = ef_fetch_wait(c, s, s + 1, EF_PRIORITY_WRITER, (struct ef_patience){0});
+        if (err != EF_OK)
+            return err;
+    }
+    return EF_OK;
+}
+
+/* Under the lock: copies what the run is to hold; writers may go on in the cache. */
+static bool take_copy(struct ef_cache *c, struct run *r)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct sector *sector = &c->sector[r->first + i];
+        if (!sector->dirty || !sector->have || sector->erasing)
+            return false;
+    }
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct sector *sector = &c->sector[r->first + i];
+        sector->writing = true;
+        r->generation[i] = sector->generation;
+        r->known[i] = sector->known;
+        memcpy(r->chip[i], sector->md5, EF_DIGEST_BYTES);
+        memcpy(c->run + (size_t)i * EF_SECTOR, ef_sector_data(c, r->first + i), EF_SECTOR);
+    }
+    return true;
+}
+
+/* Asks the chip about sectors [i, i+n) of the run: all at once, then one by one. */
+static enum ef_err ask_chip(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n)
+{
+    uint8_t chip[EF_DIGEST_BYTES];
+    uint8_t ours[EF_DIGEST_BYTES];
+    ef_digest_bytes(run_data(c, i), n * EF_SECTOR, ours);
+    enum ef_err err = ef_cache_digest(c, r->first + i, n, chip, FOREVER);
+    if (err != EF_OK)
+        return err;
+    bool same = memcmp(chip, ours, EF_DIGEST_BYTES) == 0;
+    for (uint32_t k = i; k < i + n && err == EF_OK; k++) {
+        if (same)
+            memcpy(r->chip[k], r->md5[k], EF_DIGEST_BYTES);
+        else if (n == 1)
+            memcpy(r->chip[k], chip, EF_DIGEST_BYTES);
+        else
+            err = ef_cache_digest(c, r->first + k, 1, r->chip[k], FOREVER);
+        r->known[k] = err == EF_OK;
+    }
+    return err;
+}
+
+static enum ef_err find_differences(struct ef_cache *c, struct run *r)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        ef_digest_bytes(run_data(c, i), EF_SECTOR, r->md5[i]);
+    for (uint32_t i = 0; i < r->count;) {
+        uint32_t n = 0;
+        while (i + n < r->count && !r->known[i + n])
+            n++;
+        enum ef_err err = n ? ask_chip(c, r, i, n) : EF_OK;
+        if (err != EF_OK)
+            return err;
+        i += n ? n : 1;
+    }
+    for (uint32_t i = 0; i < r->count; i++)
+        r->done[i] = memcmp(r->chip[i], r->md5[i], EF_DIGEST_BYTES) == 0;
+    return EF_OK;
+}
+
+/* Sectors [i, i+n) differ, and are all to be blank or all not. */
+static enum ef_err put_down(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n, bool blank,
+                            bool *stray)
+{
+    struct ef_job *job = ef_job_new(blank ? EF_JOB_ERASE : EF_JOB_WRITE, EF_PRIORITY_WRITER,
+                                    (r->first + i) * EF_SECTOR, n * EF_SECTOR);
+    if (!job)
+        return EF_NOMEM;
+    if (!blank)
+        memcpy(job->buf, run_data(c, i), (size_t)n * EF_SECTOR);
+    for (uint32_t k = i; k < i + n; k++)
+        r->known[k] = false;
+    enum ef_err err = ef_worker_run(c->worker, job);
+    *stray = *stray || job->stray;
+    ef_job_drop(job);
+    for (uint32_t k = i; k < i + n && err == EF_OK; k++) {
+        memcpy(r->chip[k], r->md5[k], EF_DIGEST_BYTES);
+        r->known[k] = true;
+        r->done[k] = true;
+    }
+    return err;
+}
+
+static enum ef_err put_differences_down(struct ef_cache *c, struct run *r, bool *stray)
+{
+    for (uint32_t i = 0; i < r->count;) {
+        if (r->done[i]) {
+            i++;
+            continue;
+        }
+        bool blank = ef_bytes_blank(run_data(c, i), EF_SECTOR);
+        uint32_t n = 1;
+        while (i + n < r->count && !r->done[i + n] &&
+               ef_bytes_blank(run_data(c, i + n), EF_SECTOR) == blank)
+            n++;
+        enum ef_err err = put_down(c, r, i, n, blank, stray);
+        if (err != EF_OK)
+            return err;
+        i += n;
+    }
+    return EF_OK;
+}
+
+/* Under the lock. */
+static void settle(struct ef_cache *c, const struct run *r)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct sector *sector = &c->sector[r->first + i];
+        sector->writing = false;
+        sector->known = r->known[i];
+        memcpy(sector->md5, r->chip[i], EF_DIGEST_BYTES);
+        if (r->done[i] && sector->generation == r->generation[i])
+            ef_sector_set_clean(c, r->first + i);
+    }
+    pthread_cond_broadcast(&c->changed);
+}
+
+enum ef_err ef_run_flush(struct ef_cache *c, uint32_t first, uint32_t count)
+{
+    struct run r = {.first = first, .count = count};
+    pthread_mutex_lock(&c->lock);
+    enum ef_err err = fill_partial(c, first, count);
+    bool taken = err == EF_OK && take_copy(c, &r);
+    pthread_mutex_unlock(&c->lock);
+    if (!taken)
+        return err; /* an erase took the sectors over meanwhile: nothing is left to write */
+    bool stray = false;
+    err = find_differences(c, &r);
+    if (err == EF_OK)
+        err = put_differences_down(c, &r, &stray);
+    pthread_mutex_lock(&c->lock);
+    c->suspect = c->suspect || stray;
+    settle(c, &r);
+    pthread_mutex_unlock(&c->lock);
+    return err;
+}

@@ -1,0 +1,63 @@
+#include "session_steps.h"
+
+#include "espflashfs/reset.h"
+
+#include <string.h>
+
+enum { RESET_TRIES = 4, SYNCS_PER_RESET = 5, SYNCS_WITHOUT_RESET = 14 };
+
+/* True if what came in reads like a boot log rather than noise. */
+static bool looks_like_text(const char *s, size_t len)
+{
+    size_t printable = 0;
+    for (size_t i = 0; i < len; i++)
+        printable += (s[i] >= 0x20 && s[i] < 0x7F) || s[i] == '\n' || s[i] == '\r' || s[i] == '\t';
+    return len >= 16 && printable * 10 >= len * 9;
+}
+
+static void explain_failure(struct ef_session *s, enum ef_err err)
+{
+    const char *port = s->config.port;
+    size_t len = s->link.noise_len;
+    if (err == EF_GONE)
+        ef_log(s->log, EF_LOG_ERROR,
+               "%s: closed from the other side: is another program connected to it?", port);
+    else if (s->line->bytes_in == 0)
+        ef_log(s->log, EF_LOG_ERROR,
+               "%s: no answer: check power and wiring (TX to RX, GND), hold BOOT (GPIO0 low), tap "
+               "RESET, and try again",
+               port);
+    else if (looks_like_text(s->link.noise, len))
+        ef_log(s->log, EF_LOG_ERROR,
+               "%s: the board runs its firmware and was not reset into its boot loader: hold BOOT "
+               "(GPIO0 low), tap RESET, and try again; it says: %.60s",
+               port, s->link.noise + (len > 60 ? len - 60 : 0));
+    else
+        ef_log(s->log, EF_LOG_ERROR,
+               "%s: something sends data there (%llu bytes), but no boot loader answers: is it the "
+               "right port, at the right baud?",
+               port, (unsigned long long)s->line->bytes_in);
+}
+
+static enum ef_err sync_after_resets(struct ef_session *s)
+{
+    enum ef_err err = EF_TIMEOUT;
+    for (int attempt = 0; attempt < RESET_TRIES && err == EF_TIMEOUT; attempt++) {
+        err = ef_reset_to_loader(s->line, attempt);
+        if (err != EF_OK)
+            return err;
+        err = ef_esp_sync(&s->esp, SYNCS_PER_RESET);
+    }
+    return err;
+}
+
+enum ef_err ef_connect(struct ef_session *s)
+{
+    bool reset = s->config.before == EF_BEFORE_DEFAULT_RESET && ef_line_has_modem_lines(s->line);
+    ef_log(s->log, EF_LOG_INFO, "Connecting to %s%s", s->config.port,
+           reset ? "" : " (without reset)");
+    enum ef_err err = reset ? sync_after_resets(s) : ef_esp_sync(&s->esp, SYNCS_WITHOUT_RESET);
+    if (err != EF_OK)
+        explain_failure(s, err);
+    return err;
+}

@@ -1,0 +1,54 @@
+#include "session_steps.h"
+
+#include "espflashfs/bytes.h"
+
+enum { SECTOR = 0x1000, MIB = 1024 * 1024 };
+
+/* The largest flash that every loader of this chip family addresses (protocol.md). */
+static const uint64_t SIZE_MAX_BYTES = 16ULL * MIB;
+
+static enum ef_err settle_size(struct ef_session *s, uint64_t from_id)
+{
+    uint64_t size = s->config.size ? s->config.size : from_id;
+    if (size == 0) {
+        ef_log(s->log, EF_LOG_ERROR,
+               "flash id %06x does not tell a size: give it with -o size=, "
+               "for example size=4M",
+               (unsigned)s->flash_id);
+        return EF_UNSUPPORTED;
+    }
+    if (size % SECTOR != 0 || size > SIZE_MAX_BYTES) {
+        ef_log(s->log, EF_LOG_ERROR,
+               "a flash size of %llu bytes is not supported: a multiple of 4k up to 16M is",
+               (unsigned long long)size);
+        return EF_UNSUPPORTED;
+    }
+    if (from_id && size > from_id)
+        ef_log(s->log, EF_LOG_WARN, "size=%llu is more than the flash id tells (%llu bytes)",
+               (unsigned long long)size, (unsigned long long)from_id);
+    s->flash_size = (uint32_t)size;
+    return EF_OK;
+}
+
+enum ef_err ef_flash_detect(struct ef_session *s)
+{
+    enum ef_err err = ef_flash_id_read(&s->esp, s->chip, &s->flash_id);
+    if (err != EF_OK) {
+        ef_log(s->log, EF_LOG_ERROR, "the flash id cannot be read: %s", ef_err_text(err));
+        return err;
+    }
+    uint64_t size = 0;
+    err = ef_flash_id_size(s->flash_id, &size);
+    if (err != EF_OK) {
+        ef_log(s->log, EF_LOG_ERROR, "no flash answers (flash id %06X): check its wiring and power",
+               (unsigned)s->flash_id);
+        return err;
+    }
+    err = settle_size(s, size);
+    if (err != EF_OK)
+        return err;
+    ef_log(s->log, EF_LOG_INFO, "Flash: %s, id %02x %02x%02x, %u bytes",
+           ef_flash_id_maker(s->flash_id), s->flash_id & 0xFFU, s->flash_id >> 8 & 0xFFU,
+           s->flash_id >> 16 & 0xFFU, (unsigned)s->flash_size);
+    return ef_flash_set_params(s);
+}

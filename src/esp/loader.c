@@ -1,0 +1,119 @@
+#include "session_steps.h"
+
+#include "espflashfs/bytes.h"
+
+#include <string.h>
+
+static const char NO_STUB_ESP8266[] =
+    "the ESP8266's ROM cannot read the flash and erases more than it is asked to: a stub is "
+    "needed (install esptool or set stub=)";
+
+static bool wants_rom(const struct ef_session *s)
+{
+    return strcmp(s->config.stub, "rom") == 0;
+}
+
+static enum ef_err find_stub(struct ef_session *s)
+{
+    const char *where = strcmp(s->config.stub, "auto") == 0 ? NULL : s->config.stub;
+    enum ef_err err =
+        ef_stub_find(where, s->config.stub_folders, s->chip->option, s->log, &s->stub);
+    if (err == EF_OK) {
+        s->with_stub = true;
+        return EF_OK;
+    }
+    if (err != EF_MISSING || where) {
+        if (err == EF_MISSING)
+            ef_log(s->log, EF_LOG_ERROR, "stub=%s: no stub for %s there", where, s->chip->name);
+        return err;
+    }
+    ef_log(s->log, EF_LOG_WARN,
+           "no stub for %s found, so the ROM alone is used%s: run mount-helpers/fetch-stubs, or "
+           "install esptool, or set stub=PATH",
+           s->chip->name, s->chip->rom_can_flash ? ", which is slower" : "");
+    return EF_OK;
+}
+
+enum ef_err ef_loader_choose(struct ef_session *s)
+{
+    if (s->esp.stub && wants_rom(s)) {
+        ef_log(s->log, EF_LOG_ERROR,
+               "a stub is running and stub=rom was asked for: reset the board "
+               "into its boot loader first");
+        return EF_UNSUPPORTED;
+    }
+    if (!wants_rom(s)) {
+        enum ef_err err = find_stub(s);
+        if (err != EF_OK)
+            return err;
+    }
+    /* One that runs already is used as it is, with or without a file to repeat the upload from. */
+    if (s->esp.stub)
+        s->with_stub = true;
+    if (!s->with_stub && !s->chip->rom_can_flash) {
+        s->no_flash_why = NO_STUB_ESP8266;
+        ef_log(s->log, EF_LOG_WARN, "only info.txt is offered: %s", s->no_flash_why);
+    }
+    return EF_OK;
+}
+
+/* A stub attaches the flash by itself when it starts. */
+static enum ef_err attach_flash(struct ef_session *s)
+{
+    enum ef_err err;
+    if (s->esp.stub)
+        return EF_OK;
+    if (s->chip->id == EF_CHIP_ESP8266) {
+        /* No SPI_ATTACH in this ROM: a FLASH_BEGIN that erases nothing attaches. */
+        static const uint8_t NOTHING[16];
+        err = ef_command(&s->esp, EF_OP_FLASH_BEGIN, NOTHING, sizeof(NOTHING), 0, 0,
+                         EF_COMMAND_TIMEOUT_MS, NULL);
+    } else {
+        static const uint8_t DEFAULT_PINS[8];
+        err = ef_command(&s->esp, EF_OP_SPI_ATTACH, DEFAULT_PINS, sizeof(DEFAULT_PINS), 0, 0,
+                         EF_COMMAND_TIMEOUT_MS, NULL);
+    }
+    if (err != EF_OK)
+        ef_log(s->log, EF_LOG_ERROR, "the flash cannot be attached: %s", ef_err_text(err));
+    return err;
+}
+
+enum ef_err ef_flash_set_params(struct ef_session *s)
+{
+    if (!s->esp.stub && s->chip->id == EF_CHIP_ESP8266)
+        return EF_OK;
+    uint8_t payload[24];
+    ef_put_le32(payload, 0); /* id: not checked by the loaders */
+    ef_put_le32(payload + 4, s->flash_size);
+    ef_put_le32(payload + 8, 0x10000); /* block */
+    ef_put_le32(payload + 12, 0x1000); /* sector */
+    ef_put_le32(payload + 16, 0x100);  /* page */
+    ef_put_le32(payload + 20, 0xFFFF); /* status mask */
+    enum ef_err err = ef_command(&s->esp, EF_OP_SPI_SET_PARAMS, payload, sizeof(payload), 0, 0,
+                                 EF_COMMAND_TIMEOUT_MS, NULL);
+    if (err != EF_OK)
+        ef_log(s->log, EF_LOG_ERROR, "SPI_SET_PARAMS: %s", ef_err_text(err));
+    return err;
+}
+
+enum ef_err ef_loader_start(struct ef_session *s)
+{
+    if (s->with_stub && !s->esp.stub) {
+        enum ef_err err = ef_stub_upload(&s->esp, &s->stub);
+        if (err != EF_OK) {
+            ef_log(s->log, EF_LOG_ERROR,
+                   "the stub did not start (%s): reset the board and try "
+                   "again, or set stub=rom",
+                   ef_err_text(err));
+            return err;
+        }
+    }
+    enum ef_err err = attach_flash(s);
+    if (err != EF_OK)
+        return err;
+    /* The ESP8266's ROM detects the baud at the first sync and cannot change it. */
+    bool rom_8266 = s->chip->id == EF_CHIP_ESP8266 && !s->esp.stub;
+    if (s->line->baud != 0 && !rom_8266 && s->config.baud != s->line->baud)
+        return ef_baud_change(s, s->config.baud);
+    return EF_OK;
+}

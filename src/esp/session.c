@@ -1,0 +1,117 @@
+#include "espflashfs/session.h"
+
+#include "session_steps.h"
+
+#include "espflashfs/reset.h"
+
+#include <string.h>
+
+enum { RECOVER_SYNCS = 14 };
+
+static enum ef_err check_chip(struct ef_session *s)
+{
+    const char *wanted = s->config.chip;
+    if (!wanted || strcmp(wanted, "auto") == 0)
+        return EF_OK;
+    const struct ef_chip *chip = ef_chip_by_option(wanted);
+    if (!chip) {
+        ef_log(s->log, EF_LOG_ERROR, "chip=%s is not a chip this program knows", wanted);
+        return EF_INVALID;
+    }
+    if (chip != s->chip) {
+        ef_log(s->log, EF_LOG_ERROR, "this is an %s, but chip=%s was asked for", s->chip->name,
+               wanted);
+        return EF_UNSUPPORTED;
+    }
+    return EF_OK;
+}
+
+static enum ef_err identify(struct ef_session *s)
+{
+    enum ef_err err = ef_chip_detect(&s->esp, &s->chip);
+    if (err == EF_OK)
+        err = check_chip(s);
+    if (err == EF_OK)
+        err = ef_chip_identify(&s->esp, s->chip, &s->identity);
+    if (err != EF_OK)
+        return err;
+    const uint8_t *m = s->identity.mac;
+    ef_log(s->log, EF_LOG_INFO, "Chip: %s, MAC %02x:%02x:%02x:%02x:%02x:%02x",
+           s->identity.description, m[0], m[1], m[2], m[3], m[4], m[5]);
+    return EF_OK;
+}
+
+static enum ef_err open_steps(struct ef_session *s)
+{
+    enum ef_err err = ef_connect(s);
+    if (err == EF_OK)
+        err = identify(s);
+    if (err == EF_OK)
+        err = ef_loader_choose(s);
+    if (err == EF_OK)
+        err = ef_loader_start(s);
+    if (err != EF_OK)
+        return err;
+    ef_log(s->log, EF_LOG_INFO, "Loader: %s",
+           !s->esp.stub ? "ROM" : (s->stub.path[0] ? s->stub.path : "stub, already running"));
+    return ef_flash_detect(s);
+}
+
+enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_log *log,
+                            struct ef_session *s)
+{
+    memset(s, 0, sizeof(*s));
+    s->config = *config;
+    s->log = log;
+    enum ef_err err = ef_line_open(config->port, EF_ROM_BAUD, log, &s->line);
+    if (err != EF_OK)
+        return err;
+    ef_link_init(&s->link, s->line);
+    s->esp = (struct ef_esp){.link = &s->link, .log = log, .rom_status = 2};
+    err = open_steps(s);
+    if (err != EF_OK) {
+        ef_line_close(s->line);
+        s->line = NULL;
+        ef_stub_free(&s->stub);
+    }
+    return err;
+}
+
+enum ef_err ef_session_recover(struct ef_session *s)
+{
+    bool stub_before = s->esp.stub;
+    enum ef_err err = ef_link_resync(&s->link, 50);
+    if (err != EF_OK)
+        return err;
+    err = ef_esp_sync(&s->esp, RECOVER_SYNCS);
+    if (err != EF_OK || s->esp.stub == stub_before)
+        return err;
+    /* The ROM answers where a stub was: the chip has been reset. */
+    ef_log(s->log, EF_LOG_WARN, "the chip was reset: starting its loader again");
+    if (!s->stub.text)
+        return EF_GONE;
+    err = ef_loader_start(s);
+    return err == EF_OK ? ef_flash_set_params(s) : err;
+}
+
+void ef_session_close(struct ef_session *s)
+{
+    if (!s->line)
+        return;
+    bool lines = ef_line_has_modem_lines(s->line);
+    if (s->config.after == EF_AFTER_HARD_RESET && lines) {
+        if (ef_reset_to_firmware(s->line) == EF_OK)
+            ef_log(s->log, EF_LOG_INFO, "the board was reset and runs its firmware");
+    } else {
+        /* The next program to open the port expects the ROM's baud. */
+        if (s->line->baud != 0 && s->line->baud != EF_ROM_BAUD)
+            ef_baud_change(s, EF_ROM_BAUD);
+        if (s->config.after == EF_AFTER_HARD_RESET)
+            ef_log(s->log, EF_LOG_INFO,
+                   "this line cannot reset the board: it stays in its loader "
+                   "until it is reset by hand");
+    }
+    ef_line_close(s->line);
+    s->line = NULL;
+    ef_stub_free(&s->stub);
+}

@@ -1,0 +1,27 @@
+/* The steps of opening a session, in the order they run. Private to session.c. */
+#ifndef ESPFLASHFS_SESSION_STEPS_H
+#define ESPFLASHFS_SESSION_STEPS_H
+
+#include "espflashfs/session.h"
+
+enum { EF_ROM_BAUD = 115200 };
+
+/* Resets (where asked for and possible) and syncs; on failure logs what seems to be there. */
+enum ef_err ef_connect(struct ef_session *s);
+
+/* Settles on stub or ROM and loads the stub's file; sets no_flash_why where neither will do. */
+enum ef_err ef_loader_choose(struct ef_session *s);
+
+/* Starts what was chosen, attaches the flash, raises the baud. Also after a chip's reset. */
+enum ef_err ef_loader_start(struct ef_session *s);
+
+/* Reads the flash id and settles the size. */
+enum ef_err ef_flash_detect(struct ef_session *s);
+
+/* SPI_SET_PARAMS: without it a ROM believes in 2 MiB. */
+enum ef_err ef_flash_set_params(struct ef_session *s);
+
+/* Changes the baud at both ends; back to the old one if nothing answers. */
+enum ef_err ef_baud_change(struct ef_session *s, uint32_t baud);
+
+#endif

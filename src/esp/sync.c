@@ -1,0 +1,61 @@
+#include "espflashfs/session.h"
+
+#include <string.h>
+
+/* The eight replies to one SYNC: seen on every ROM, and kept by the stubs. */
+enum {
+    SYNC_REPLIES = 8,
+    SHORT_WAIT_MS = 100,
+    LONG_WAIT_MS = 500,
+    SHORT_TRIES = 8,
+    QUIET_MS = 30,
+    GIVE_UP_MS = 10000
+};
+
+static enum ef_err sync_once(struct ef_esp *esp, int wait_ms)
+{
+    static const uint8_t PAYLOAD[36] = {0x07, 0x07, 0x12, 0x20, 0x55, 0x55, 0x55, 0x55, 0x55,
+                                        0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55,
+                                        0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55,
+                                        0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55};
+    struct ef_reply reply;
+    enum ef_err err = ef_command(esp, EF_OP_SYNC, PAYLOAD, sizeof(PAYLOAD), 0, 0, wait_ms, &reply);
+    if (err != EF_OK)
+        return err;
+    bool stub = reply.value == 0;
+    for (int i = 1; i < SYNC_REPLIES; i++) {
+        err = ef_command_receive(esp, EF_OP_SYNC, 0, ef_deadline_in(SHORT_WAIT_MS), &reply);
+        if (err == EF_GONE)
+            return err;
+        if (err != EF_OK)
+            break;
+        stub = stub && reply.value == 0;
+    }
+    esp->stub = stub;
+    return ef_link_resync(esp->link, QUIET_MS);
+}
+
+/*
+ * A stub takes END END for the end of one frame and nothing after it, so one END lost or
+ * added on the line makes it miss every frame that follows: a lone END sets that right.
+ * Not on the first tries, since no ROM has asked for it.
+ */
+static enum ef_err flip_frame_parity(struct ef_esp *esp)
+{
+    static const uint8_t END = EF_SLIP_END;
+    return ef_line_write(esp->link->line, &END, 1, ef_deadline_in(SHORT_WAIT_MS));
+}
+
+enum ef_err ef_esp_sync(struct ef_esp *esp, int tries)
+{
+    ef_deadline end = ef_deadline_in(GIVE_UP_MS);
+    for (int i = 0; i < tries && ef_deadline_left_ms(end) > 0; i++) {
+        if (i >= 3 && i % 2 == 1 && flip_frame_parity(esp) == EF_GONE)
+            return EF_GONE;
+        enum ef_err err = sync_once(esp, i < SHORT_TRIES ? SHORT_WAIT_MS : LONG_WAIT_MS);
+        if (err == EF_OK || err == EF_GONE)
+            return err;
+        ef_link_resync(esp->link, 1);
+    }
+    return EF_TIMEOUT;
+}

@@ -1,0 +1,61 @@
+#include "espflashfs/flash.h"
+
+#include "espflashfs/bytes.h"
+
+#include <stdlib.h>
+
+static bool fits(const struct ef_flash *f, uint32_t addr, uint32_t len)
+{
+    return len > 0 && ef_range_fits(addr, len, f->size);
+}
+
+static bool whole_sectors(const struct ef_flash *f, uint32_t addr, uint32_t len)
+{
+    return fits(f, addr, len) && addr % EF_SECTOR == 0 && len % EF_SECTOR == 0;
+}
+
+enum ef_err ef_flash_read(struct ef_flash *f, struct ef_read *r)
+{
+    r->done = 0;
+    return fits(f, r->addr, r->len) ? f->ops->read(f, r) : EF_INVALID;
+}
+
+enum ef_err ef_flash_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data)
+{
+    return whole_sectors(f, addr, len) ? f->ops->write(f, addr, len, data) : EF_INVALID;
+}
+
+enum ef_err ef_flash_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
+{
+    return whole_sectors(f, addr, len) ? f->ops->erase(f, addr, len) : EF_INVALID;
+}
+
+enum ef_err ef_flash_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
+                            uint8_t md5[EF_DIGEST_BYTES])
+{
+    return fits(f, addr, len) ? f->ops->digest(f, addr, len, md5) : EF_INVALID;
+}
+
+enum ef_err ef_flash_recover(struct ef_flash *f)
+{
+    return f->ops->recover(f);
+}
+
+uint64_t ef_flash_strays(const struct ef_flash *f)
+{
+    uint64_t strays = 0;
+    for (; f; f = f->below)
+        strays += f->strays;
+    return strays;
+}
+
+void ef_flash_free(struct ef_flash *f)
+{
+    while (f) {
+        struct ef_flash *below = f->below;
+        if (f->ops->free)
+            f->ops->free(f);
+        free(f);
+        f = below;
+    }
+}

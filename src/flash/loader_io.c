@@ -1,0 +1,126 @@
+#include "loader_io.h"
+
+#include "espflashfs/bytes.h"
+
+#include <nettle/base16.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { MIB = 1024 * 1024, DATA_HEADER = 16, MD5_HEX = 2 * EF_DIGEST_BYTES };
+
+struct ef_loader_flash *ef_loader_flash_new(struct ef_session *session, const char *name,
+                                            const struct ef_flash_ops *ops)
+{
+    struct ef_loader_flash *self = calloc(1, sizeof(*self));
+    if (!self)
+        return NULL;
+    self->flash.ops = ops;
+    self->flash.name = name;
+    self->flash.size = session->flash_size;
+    self->flash.log = session->log;
+    self->session = session;
+    return self;
+}
+
+struct ef_session *ef_loader_session(struct ef_flash *f)
+{
+    return ((struct ef_loader_flash *)f)->session;
+}
+
+int ef_loader_timeout_ms(uint32_t len, int s_per_mib)
+{
+    return EF_COMMAND_TIMEOUT_MS + (int)((uint64_t)len * (uint64_t)s_per_mib * 1000 / MIB);
+}
+
+size_t ef_loader_begin_payload(const struct ef_session *s, uint8_t payload[20], uint32_t size,
+                               uint32_t blocks, uint32_t block_size, uint32_t addr)
+{
+    ef_put_le32(payload, size);
+    ef_put_le32(payload + 4, blocks);
+    ef_put_le32(payload + 8, block_size);
+    ef_put_le32(payload + 12, addr);
+    ef_put_le32(payload + 16, 0); /* not encrypted */
+    return !s->esp.stub && s->chip->rom_encrypt_word ? 20 : 16;
+}
+
+static enum ef_err send_block(struct ef_session *s, const uint8_t *data, uint32_t len, uint32_t seq,
+                              int timeout_ms)
+{
+    uint8_t *payload = malloc(DATA_HEADER + (size_t)len);
+    if (!payload)
+        return EF_NOMEM;
+    ef_put_le32(payload, len);
+    ef_put_le32(payload + 4, seq);
+    ef_put_le32(payload + 8, 0);
+    ef_put_le32(payload + 12, 0);
+    memcpy(payload + DATA_HEADER, data, len);
+    enum ef_err err = ef_command(&s->esp, EF_OP_FLASH_DEFL_DATA, payload, DATA_HEADER + (size_t)len,
+                                 ef_command_checksum(data, len), 0, timeout_ms, NULL);
+    free(payload);
+    return err;
+}
+
+static enum ef_err send_compressed(struct ef_session *s, uint32_t addr, uint32_t len,
+                                   const uint8_t *packed, uint32_t packed_len, uint32_t block_size)
+{
+    int timeout_ms = ef_loader_timeout_ms(len, EF_ERASE_S_PER_MIB);
+    uint8_t begin[20];
+    uint32_t blocks = (packed_len + block_size - 1) / block_size;
+    size_t begin_len = ef_loader_begin_payload(s, begin, len, blocks, block_size, addr);
+    enum ef_err err =
+        ef_command(&s->esp, EF_OP_FLASH_DEFL_BEGIN, begin, begin_len, 0, 0, timeout_ms, NULL);
+    for (uint32_t seq = 0; seq < blocks && err == EF_OK; seq++) {
+        uint32_t at = seq * block_size;
+        err = send_block(s, packed + at, ef_min_u32(block_size, packed_len - at), seq, timeout_ms);
+    }
+    return err;
+}
+
+enum ef_err ef_loader_write(struct ef_session *s, uint32_t addr, uint32_t len, const uint8_t *data,
+                            uint32_t block_size)
+{
+    uLongf packed_len = compressBound(len);
+    uint8_t *packed = malloc(packed_len);
+    if (!packed)
+        return EF_NOMEM;
+    enum ef_err err = EF_NOMEM;
+    if (compress2(packed, &packed_len, data, len, Z_BEST_COMPRESSION) == Z_OK)
+        err = send_compressed(s, addr, len, packed, (uint32_t)packed_len, block_size);
+    free(packed);
+    return err;
+}
+
+static enum ef_err parse_hex_digest(const uint8_t hex[MD5_HEX], uint8_t md5[EF_DIGEST_BYTES])
+{
+    struct base16_decode_ctx ctx;
+    size_t len = EF_DIGEST_BYTES;
+    base16_decode_init(&ctx);
+    bool ok = base16_decode_update(&ctx, &len, md5, MD5_HEX, (const char *)hex) &&
+              base16_decode_final(&ctx) && len == EF_DIGEST_BYTES;
+    return ok ? EF_OK : EF_FRAMING;
+}
+
+enum ef_err ef_loader_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
+                             uint8_t md5[EF_DIGEST_BYTES])
+{
+    struct ef_session *s = ef_loader_session(f);
+    uint8_t payload[16] = {0};
+    ef_put_le32(payload, addr);
+    ef_put_le32(payload + 4, len);
+    struct ef_reply reply;
+    size_t reply_len = s->esp.stub ? EF_DIGEST_BYTES : MD5_HEX;
+    enum ef_err err = ef_command(&s->esp, EF_OP_SPI_FLASH_MD5, payload, sizeof(payload), 0,
+                                 reply_len, ef_loader_timeout_ms(len, EF_MD5_S_PER_MIB), &reply);
+    if (err != EF_OK)
+        return err;
+    if (!s->esp.stub)
+        return parse_hex_digest(reply.data, md5);
+    memcpy(md5, reply.data, EF_DIGEST_BYTES);
+    return EF_OK;
+}
+
+enum ef_err ef_loader_recover(struct ef_flash *f)
+{
+    return ef_session_recover(ef_loader_session(f));
+}

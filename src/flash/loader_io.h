@@ -1,0 +1,41 @@
+/* What stub and ROM do alike on the wire. Private to src/flash. */
+#ifndef ESPFLASHFS_LOADER_IO_H
+#define ESPFLASHFS_LOADER_IO_H
+
+#include "espflashfs/flash.h"
+#include "espflashfs/session.h"
+
+struct ef_loader_flash {
+    struct ef_flash flash; /* first */
+    struct ef_session *session;
+    unsigned depth; /* ROM: reads in flight */
+};
+
+/* A bottom layer for `session`, NULL without memory. */
+struct ef_loader_flash *ef_loader_flash_new(struct ef_session *session, const char *name,
+                                            const struct ef_flash_ops *ops);
+
+struct ef_session *ef_loader_session(struct ef_flash *f);
+
+/* A deadline for work on `len` bytes: 3 s and `s_per_mib` for each MiB. Milliseconds. */
+int ef_loader_timeout_ms(uint32_t len, int s_per_mib);
+
+/* From protocol.md, "Deadlines". */
+enum { EF_ERASE_S_PER_MIB = 40, EF_MD5_S_PER_MIB = 8 };
+
+/*
+ * Erases and programs [addr, addr+len) by one compressed transfer in blocks of
+ * `block_size`. Returns when the loader took the last block; on a stub it still works.
+ */
+enum ef_err ef_loader_write(struct ef_session *s, uint32_t addr, uint32_t len, const uint8_t *data,
+                            uint32_t block_size);
+
+/* The payload of FLASH_BEGIN and FLASH_DEFL_BEGIN as this loader wants it; returns its length. */
+size_t ef_loader_begin_payload(const struct ef_session *s, uint8_t payload[20], uint32_t size,
+                               uint32_t blocks, uint32_t block_size, uint32_t addr);
+
+enum ef_err ef_loader_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
+                             uint8_t md5[EF_DIGEST_BYTES]);
+enum ef_err ef_loader_recover(struct ef_flash *f);
+
+#endif

@@ -1,0 +1,94 @@
+#include "wrapper.h"
+
+/* Attempts in a row without progress. */
+enum { ATTEMPTS = 5 };
+
+/*
+ * Decides what follows a failed attempt: EF_OK to try again on a line brought back in step,
+ * else the error to return.
+ */
+static enum ef_err prepare_again(struct ef_flash *f, enum ef_err err, int attempt, const char *what,
+                                 uint32_t addr, uint32_t len)
+{
+    if (!ef_err_is_transient(err))
+        return err;
+    bool last = attempt + 1 >= ATTEMPTS;
+    ef_log(f->log, last ? EF_LOG_ERROR : EF_LOG_WARN,
+           "%s of %u bytes at 0x%x: %s (attempt %d of %d)", what, (unsigned)len, (unsigned)addr,
+           ef_err_text(err), attempt + 1, ATTEMPTS);
+    enum ef_err recovered = ef_flash_recover(f->below);
+    if (recovered != EF_OK) {
+        ef_log(f->log, EF_LOG_ERROR, "%s at 0x%x: the board does not answer any more: %s", what,
+               (unsigned)addr, ef_err_text(recovered));
+        return recovered;
+    }
+    return last ? err : EF_OK;
+}
+
+static enum ef_err retry_read(struct ef_flash *f, struct ef_read *r)
+{
+    int attempt = 0;
+    while (r->done < r->len) {
+        struct ef_read rest = *r;
+        rest.addr += r->done;
+        rest.buf += r->done;
+        rest.len -= r->done;
+        enum ef_err err = ef_flash_read(f->below, &rest);
+        r->done += rest.done;
+        if (err == EF_OK)
+            break;
+        attempt = rest.done > 0 ? 0 : attempt;
+        err = prepare_again(f, err, attempt++, "read", r->addr + r->done, r->len - r->done);
+        if (err != EF_OK)
+            return err;
+    }
+    return EF_OK;
+}
+
+static enum ef_err retry_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data)
+{
+    enum ef_err err;
+    int attempt = 0;
+    while ((err = ef_flash_write(f->below, addr, len, data)) != EF_OK) {
+        err = prepare_again(f, err, attempt++, "write", addr, len);
+        if (err != EF_OK)
+            break;
+    }
+    return err;
+}
+
+static enum ef_err retry_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
+{
+    enum ef_err err;
+    int attempt = 0;
+    while ((err = ef_flash_erase(f->below, addr, len)) != EF_OK) {
+        err = prepare_again(f, err, attempt++, "erase", addr, len);
+        if (err != EF_OK)
+            break;
+    }
+    return err;
+}
+
+static enum ef_err retry_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
+                                uint8_t md5[EF_DIGEST_BYTES])
+{
+    enum ef_err err;
+    int attempt = 0;
+    while ((err = ef_flash_digest(f->below, addr, len, md5)) != EF_OK) {
+        err = prepare_again(f, err, attempt++, "digest", addr, len);
+        if (err != EF_OK)
+            break;
+    }
+    return err;
+}
+
+static const struct ef_flash_ops RETRY = {.read = retry_read,
+                                          .write = retry_write,
+                                          .erase = retry_erase,
+                                          .digest = retry_digest,
+                                          .recover = ef_flash_pass_recover};
+
+struct ef_flash *ef_flash_retry_new(struct ef_flash *below)
+{
+    return ef_flash_wrap(below, sizeof(struct ef_flash), "retry", &RETRY);
+}

@@ -1,0 +1,161 @@
+/* The bottom layer where a stub answers. */
+#include "loader_io.h"
+
+#include "espflashfs/bytes.h"
+
+#include <string.h>
+
+enum {
+    PACKET = 0x1000, /* the most a stub sends in one frame */
+    PIECE = 0x10000, /* one READ_FLASH request, proven as a whole */
+    WRITE_BLOCK = 0x4000,
+    CHIP_ERASE_TIMEOUT_MS = 120000
+};
+
+static enum ef_err send_ack(struct ef_session *s, uint32_t total)
+{
+    uint8_t ack[4];
+    ef_put_le32(ack, total);
+    return ef_link_send(&s->link, ack, sizeof(ack), NULL, 0, ef_deadline_in(EF_COMMAND_TIMEOUT_MS));
+}
+
+static enum ef_err begin_read(struct ef_session *s, uint32_t addr, uint32_t len)
+{
+    uint8_t payload[16];
+    ef_put_le32(payload, addr);
+    ef_put_le32(payload + 4, len);
+    ef_put_le32(payload + 8, PACKET);
+    ef_put_le32(payload + 12, 1); /* packets in flight: stubs make it 1 whatever is asked */
+    return ef_command(&s->esp, EF_OP_READ_FLASH, payload, sizeof(payload), 0, 0,
+                      EF_COMMAND_TIMEOUT_MS, NULL);
+}
+
+/*
+ * Any frame that is not an acknowledgement's 4 bytes makes the stub stop and send the digest
+ * of what it sent so far (protocol.md, measured on real stubs).
+ */
+static enum ef_err cut_short(struct ef_session *s)
+{
+    static const uint8_t STOP = 0;
+    ef_deadline deadline = ef_deadline_in(EF_COMMAND_TIMEOUT_MS);
+    enum ef_err err = ef_link_send(&s->link, &STOP, 1, NULL, 0, deadline);
+    size_t len = 0;
+    while (err == EF_OK && len != EF_DIGEST_BYTES) {
+        const uint8_t *frame;
+        err = ef_link_receive(&s->link, deadline, &frame, &len);
+    }
+    return err == EF_OK ? EF_INTERRUPTED : err;
+}
+
+/*
+ * One packet. It is acknowledged as soon as its first byte is here, with the total that it
+ * makes when whole, so that the line does not idle while the acknowledgement travels
+ * (measured: protocol.md, "Early acknowledgement works").
+ */
+static enum ef_err read_packet(struct ef_session *s, uint8_t *buf, uint32_t len, uint32_t total)
+{
+    ef_deadline deadline = ef_deadline_in(EF_COMMAND_TIMEOUT_MS);
+    enum ef_err err = ef_link_wait_begin(&s->link, deadline);
+    if (err == EF_OK)
+        err = send_ack(s, total);
+    const uint8_t *frame;
+    size_t got = 0;
+    if (err == EF_OK)
+        err = ef_link_receive(&s->link, deadline, &frame, &got);
+    if (err != EF_OK)
+        return err;
+    if (got != len) {
+        ef_log(s->log, EF_LOG_DEBUG, "READ_FLASH: a packet of %zu bytes where %u were due", got,
+               (unsigned)len);
+        return EF_FRAMING;
+    }
+    memcpy(buf, frame, len);
+    return EF_OK;
+}
+
+static enum ef_err check_transfer_digest(struct ef_session *s, const uint8_t *buf, uint32_t len)
+{
+    const uint8_t *frame;
+    size_t got;
+    enum ef_err err =
+        ef_link_receive(&s->link, ef_deadline_in(EF_COMMAND_TIMEOUT_MS), &frame, &got);
+    if (err != EF_OK)
+        return err;
+    if (got != EF_DIGEST_BYTES)
+        return EF_FRAMING;
+    uint8_t md5[EF_DIGEST_BYTES];
+    ef_digest_bytes(buf, len, md5);
+    return memcmp(md5, frame, EF_DIGEST_BYTES) == 0 ? EF_OK : EF_VERIFY;
+}
+
+static enum ef_err stub_read(struct ef_flash *f, struct ef_read *r)
+{
+    struct ef_session *s = ef_loader_session(f);
+    while (r->done < r->len) {
+        uint32_t want = ef_min_u32(r->len - r->done, PIECE);
+        uint8_t *buf = r->buf + r->done;
+        if (r->stop && r->stop(r->user))
+            return EF_INTERRUPTED;
+        enum ef_err err = begin_read(s, r->addr + r->done, want);
+        for (uint32_t at = 0; at < want && err == EF_OK;) {
+            if (r->stop && r->stop(r->user))
+                return cut_short(s);
+            uint32_t packet = ef_min_u32(PACKET, want - at);
+            err = read_packet(s, buf + at, packet, at + packet);
+            at += packet;
+        }
+        if (err == EF_OK)
+            err = check_transfer_digest(s, buf, want);
+        if (err != EF_OK)
+            return err;
+        r->done += want;
+        if (r->piece)
+            r->piece(r->user, r->addr + r->done - want, buf, want);
+    }
+    return EF_OK;
+}
+
+/*
+ * END with "stay" answers only when the block before it is on the flash, and is refused if
+ * the stub expected more bytes: then it understood another size, or another address, than
+ * was meant, which is a failed proof and not a mere refusal.
+ */
+static enum ef_err stub_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data)
+{
+    static const uint8_t STAY[4] = {1, 0, 0, 0};
+    struct ef_session *s = ef_loader_session(f);
+    enum ef_err err = ef_loader_write(s, addr, len, data, WRITE_BLOCK);
+    if (err != EF_OK)
+        return err;
+    err = ef_command(&s->esp, EF_OP_FLASH_DEFL_END, STAY, sizeof(STAY), 0, 0,
+                     ef_loader_timeout_ms(len, EF_ERASE_S_PER_MIB), NULL);
+    return err == EF_REJECTED ? EF_VERIFY : err;
+}
+
+static enum ef_err stub_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
+{
+    struct ef_session *s = ef_loader_session(f);
+    if (addr == 0 && len == f->size)
+        return ef_command(&s->esp, EF_OP_ERASE_FLASH, NULL, 0, 0, 0, CHIP_ERASE_TIMEOUT_MS, NULL);
+    uint8_t payload[8];
+    ef_put_le32(payload, addr);
+    ef_put_le32(payload + 4, len);
+    return ef_command(&s->esp, EF_OP_ERASE_REGION, payload, sizeof(payload), 0, 0,
+                      ef_loader_timeout_ms(len, EF_ERASE_S_PER_MIB), NULL);
+}
+
+static const struct ef_flash_ops STUB = {.read = stub_read,
+                                         .write = stub_write,
+                                         .erase = stub_erase,
+                                         .digest = ef_loader_digest,
+                                         .recover = ef_loader_recover};
+
+struct ef_flash *ef_flash_stub_new(struct ef_session *session)
+{
+    struct ef_loader_flash *self = ef_loader_flash_new(session, "stub", &STUB);
+    if (!self)
+        return NULL;
+    self->flash.read_piece = PIECE;
+    self->flash.read_digested = true;
+    return &self->flash;
+}

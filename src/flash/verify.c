@@ -1,0 +1,151 @@
+/* Decision 2: nothing is believed unproven. The chip's own digest is the proof. */
+#include "wrapper.h"
+
+#include "espflashfs/bytes.h"
+
+#include <string.h>
+
+enum { WITNESS_MAX = EF_BLOCK };
+
+/* The chip's digest of a range; one that says "blank" must be said twice. */
+static enum ef_err verify_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
+                                 uint8_t md5[EF_DIGEST_BYTES])
+{
+    enum ef_err err = ef_flash_digest(f->below, addr, len, md5);
+    if (err != EF_OK)
+        return err;
+    uint8_t blank[EF_DIGEST_BYTES];
+    ef_digest_blank(len, blank);
+    if (memcmp(md5, blank, EF_DIGEST_BYTES) != 0)
+        return EF_OK;
+    uint8_t again[EF_DIGEST_BYTES];
+    err = ef_flash_digest(f->below, addr, len, again);
+    if (err != EF_OK)
+        return err;
+    return memcmp(md5, again, EF_DIGEST_BYTES) == 0 ? EF_OK : EF_VERIFY;
+}
+
+static enum ef_err expect_digest(struct ef_flash *f, const char *what, uint32_t addr, uint32_t len,
+                                 const uint8_t expected[EF_DIGEST_BYTES])
+{
+    uint8_t actual[EF_DIGEST_BYTES];
+    enum ef_err err = verify_digest(f, addr, len, actual);
+    if (err != EF_OK)
+        return err;
+    if (memcmp(actual, expected, EF_DIGEST_BYTES) == 0)
+        return EF_OK;
+    ef_log(f->log, EF_LOG_WARN, "%s of %u bytes at 0x%x: the chip's digest differs", what,
+           (unsigned)len, (unsigned)addr);
+    return EF_VERIFY;
+}
+
+static bool uniform(const uint8_t *bytes, uint32_t len)
+{
+    return memcmp(bytes, bytes + 1, len - 1) == 0;
+}
+
+/*
+ * Proves that `bytes` are those at `addr`. Where the transfer carried a digest of the bytes,
+ * only the address is in doubt, and one sector that is not all the same byte tells.
+ */
+static enum ef_err prove_read(struct ef_flash *f, uint32_t addr, const uint8_t *bytes, uint32_t len)
+{
+    uint32_t from = 0;
+    uint32_t count = len;
+    for (uint32_t at = 0; f->below->read_digested && at < len && count == len; at += EF_SECTOR) {
+        uint32_t part = ef_min_u32(EF_SECTOR, len - at);
+        if (part > 1 && !uniform(bytes + at, part)) {
+            from = at;
+            count = part;
+        }
+    }
+    uint8_t md5[EF_DIGEST_BYTES];
+    ef_digest_bytes(bytes + from, count, md5);
+    return expect_digest(f, "read", addr + from, count, md5);
+}
+
+static enum ef_err read_proven_piece(struct ef_flash *f, struct ef_read *r, uint32_t len)
+{
+    struct ef_read below = {.addr = r->addr + r->done,
+                            .len = len,
+                            .buf = r->buf + r->done,
+                            .stop = r->stop,
+                            .user = r->user};
+    enum ef_err err = ef_flash_read(f->below, &below);
+    if (err == EF_OK)
+        err = prove_read(f, below.addr, below.buf, len);
+    if (err != EF_OK)
+        return err;
+    r->done += len;
+    if (r->piece)
+        r->piece(r->user, below.addr, below.buf, len);
+    return EF_OK;
+}
+
+static enum ef_err verify_read(struct ef_flash *f, struct ef_read *r)
+{
+    while (r->done < r->len) {
+        enum ef_err err = read_proven_piece(f, r, ef_min_u32(r->len - r->done, f->read_piece));
+        if (err != EF_OK)
+            return err;
+    }
+    return EF_OK;
+}
+
+static enum ef_err count_stray(struct ef_flash *f, enum ef_err err)
+{
+    if (err == EF_VERIFY)
+        f->strays++;
+    return err;
+}
+
+static enum ef_err verify_write(struct ef_flash *f, uint32_t addr, uint32_t len,
+                                const uint8_t *data)
+{
+    enum ef_err err = ef_flash_write(f->below, addr, len, data);
+    if (err == EF_OK) {
+        uint8_t md5[EF_DIGEST_BYTES];
+        ef_digest_bytes(data, len, md5);
+        err = expect_digest(f, "write", addr, len, md5);
+    }
+    return count_stray(f, err);
+}
+
+/* What lies behind the range, as long as the range but no longer than a block; may be empty. */
+static uint32_t witness_len(const struct ef_flash *f, uint32_t end, uint32_t len)
+{
+    return ef_min_u32(f->size - end, ef_min_u32(len, WITNESS_MAX));
+}
+
+static enum ef_err erase_with_witness(struct ef_flash *f, uint32_t addr, uint32_t len)
+{
+    uint32_t end = addr + len;
+    uint32_t beyond = witness_len(f, end, len);
+    uint8_t witness[EF_DIGEST_BYTES];
+    enum ef_err err = beyond ? verify_digest(f, end, beyond, witness) : EF_OK;
+    if (err != EF_OK)
+        return err;
+    err = ef_flash_erase(f->below, addr, len);
+    if (err == EF_OK) {
+        uint8_t blank[EF_DIGEST_BYTES];
+        ef_digest_blank(len, blank);
+        err = expect_digest(f, "erase", addr, len, blank);
+    }
+    if (err == EF_OK && beyond)
+        err = expect_digest(f, "erase just before", end, beyond, witness);
+    return count_stray(f, err);
+}
+
+static const struct ef_flash_ops VERIFY = {.read = verify_read,
+                                           .write = verify_write,
+                                           .erase = erase_with_witness,
+                                           .digest = verify_digest,
+                                           .recover = ef_flash_pass_recover};
+
+struct ef_flash *ef_flash_verify_new(struct ef_flash *below)
+{
+    struct ef_flash *f = ef_flash_wrap(below, sizeof(*f), "verify", &VERIFY);
+    if (f)
+        f->read_proven = true;
+    return f;
+}

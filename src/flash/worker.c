@@ -1,0 +1,288 @@
+#include "espflashfs/worker.h"
+
+#include "espflashfs/clock.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { WAIT_SLICE_MS = 100 };
+
+struct queue {
+    struct ef_job *head, *tail;
+};
+
+struct ef_worker {
+    struct ef_flash *flash;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* something was queued, or stopping */
+    pthread_cond_t done; /* some job finished */
+    struct queue queues[EF_PRIORITIES];
+    struct ef_job *running;
+    atomic_bool preempt; /* somebody waits who goes before the running read-ahead */
+    bool stopping;
+};
+
+struct ef_job *ef_job_new(enum ef_job_kind kind, enum ef_priority priority, uint32_t addr,
+                          uint32_t len)
+{
+    struct ef_job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return NULL;
+    job->kind = kind;
+    job->priority = priority;
+    job->addr = addr;
+    job->len = len;
+    atomic_init(&job->shares, 1);
+    if (kind == EF_JOB_READ || kind == EF_JOB_WRITE) {
+        job->buf = malloc(len);
+        if (!job->buf) {
+            free(job);
+            return NULL;
+        }
+    }
+    return job;
+}
+
+void ef_job_drop(struct ef_job *job)
+{
+    if (job && atomic_fetch_sub(&job->shares, 1) == 1) {
+        free(job->buf);
+        free(job);
+    }
+}
+
+static void queue_push(struct queue *q, struct ef_job *job)
+{
+    job->next = NULL;
+    if (q->tail)
+        q->tail->next = job;
+    else
+        q->head = job;
+    q->tail = job;
+}
+
+static struct ef_job *queue_pop(struct queue *q)
+{
+    struct ef_job *job = q->head;
+    if (!job)
+        return NULL;
+    q->head = job->next;
+    if (!q->head)
+        q->tail = NULL;
+    return job;
+}
+
+/* A read ends early when its submitter left, or a read-ahead is in somebody's way. */
+static bool should_stop(void *user)
+{
+    struct ef_job *job = user;
+    return atomic_load(&job->cancelled) ||
+           (job->priority == EF_PRIORITY_AHEAD && atomic_load(&job->worker->preempt));
+}
+
+static void forward_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
+{
+    struct ef_job *job = user;
+    if (job->on_piece)
+        job->on_piece(job->user, addr, bytes, len);
+}
+
+static void run_read(struct ef_flash *flash, struct ef_job *job)
+{
+    struct ef_read r = {.addr = job->addr,
+                        .len = job->len,
+                        .buf = job->buf,
+                        .piece = forward_piece,
+                        .stop = should_stop,
+                        .user = job};
+    job->err = ef_flash_read(flash, &r);
+    job->done = r.done;
+}
+
+static void run_job(struct ef_worker *w, struct ef_job *job)
+{
+    uint64_t strays = ef_flash_strays(w->flash);
+    if (atomic_load(&job->cancelled)) {
+        job->err = EF_INTERRUPTED;
+        return;
+    }
+    switch (job->kind) {
+    case EF_JOB_READ:
+        run_read(w->flash, job);
+        break;
+    case EF_JOB_WRITE:
+        job->err = ef_flash_write(w->flash, job->addr, job->len, job->buf);
+        break;
+    case EF_JOB_ERASE:
+        job->err = ef_flash_erase(w->flash, job->addr, job->len);
+        break;
+    case EF_JOB_DIGEST:
+        job->err = ef_flash_digest(w->flash, job->addr, job->len, job->md5);
+        break;
+    }
+    job->stray = ef_flash_strays(w->flash) != strays;
+}
+
+static void finish(struct ef_worker *w, struct ef_job *job)
+{
+    if (job->on_done)
+        job->on_done(job->user, job);
+    pthread_mutex_lock(&w->lock);
+    job->finished = true;
+    w->running = NULL;
+    pthread_cond_broadcast(&w->done);
+    pthread_mutex_unlock(&w->lock);
+    ef_job_drop(job);
+}
+
+/* The next job by priority, or NULL when stopping with nothing queued. Blocks for work. */
+static struct ef_job *take_job(struct ef_worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct ef_job *job = NULL;
+    for (;;) {
+        for (int p = 0; p < EF_PRIORITIES && !job; p++)
+            job = queue_pop(&w->queues[p]);
+        if (job || w->stopping)
+            break;
+        pthread_cond_wait(&w->work, &w->lock);
+    }
+    w->running = job;
+    atomic_store(&w->preempt, w->queues[EF_PRIORITY_READER].head != NULL ||
+                                  w->queues[EF_PRIORITY_WRITER].head != NULL);
+    if (job && w->stopping)
+        atomic_store(&job->cancelled, true);
+    pthread_mutex_unlock(&w->lock);
+    return job;
+}
+
+static void *worker_main(void *arg)
+{
+    struct ef_worker *w = arg;
+    struct ef_job *job;
+    while ((job = take_job(w))) {
+        run_job(w, job);
+        finish(w, job);
+    }
+    return NULL;
+}
+
+/* Signals end the mount through the main thread; none is for this one. */
+static int start_thread(struct ef_worker *w)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&w->thread, NULL, worker_main, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+enum ef_err ef_worker_start(struct ef_flash *flash, struct ef_worker **worker)
+{
+    struct ef_worker *w = calloc(1, sizeof(*w));
+    if (!w) {
+        ef_flash_free(flash);
+        return EF_NOMEM;
+    }
+    w->flash = flash;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->work, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->done, &attr);
+    pthread_condattr_destroy(&attr);
+    if (start_thread(w) != 0) {
+        ef_flash_free(flash);
+        free(w);
+        return EF_NOMEM;
+    }
+    *worker = w;
+    return EF_OK;
+}
+
+void ef_worker_stop(struct ef_worker *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    if (w->running)
+        atomic_store(&w->running->cancelled, true);
+    pthread_cond_broadcast(&w->work);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->work);
+    pthread_cond_destroy(&w->done);
+    ef_flash_free(w->flash);
+    free(w);
+}
+
+void ef_worker_submit(struct ef_worker *w, struct ef_job *job)
+{
+    job->worker = w;
+    atomic_fetch_add(&job->shares, 1);
+    pthread_mutex_lock(&w->lock);
+    queue_push(&w->queues[job->priority], job);
+    if (job->priority != EF_PRIORITY_AHEAD)
+        atomic_store(&w->preempt, true);
+    pthread_cond_signal(&w->work);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void wait_slice(struct ef_worker *w)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += WAIT_SLICE_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    pthread_cond_timedwait(&w->done, &w->lock, &until);
+}
+
+enum ef_err ef_worker_wait(struct ef_worker *w, struct ef_job *job, bool (*interrupted)(void *user),
+                           void *user)
+{
+    pthread_mutex_lock(&w->lock);
+    while (!job->finished) {
+        wait_slice(w);
+        if (job->finished || !interrupted)
+            continue;
+        pthread_mutex_unlock(&w->lock);
+        bool stop = interrupted(user);
+        pthread_mutex_lock(&w->lock);
+        if (stop && !job->finished) {
+            atomic_store(&job->cancelled, true);
+            pthread_mutex_unlock(&w->lock);
+            return EF_INTERRUPTED;
+        }
+    }
+    pthread_mutex_unlock(&w->lock);
+    return job->err;
+}
+
+enum ef_err ef_worker_run(struct ef_worker *w, struct ef_job *job)
+{
+    ef_worker_submit(w, job);
+    return ef_worker_wait(w, job, NULL, NULL);
+}
+
+struct ef_worker_activity ef_worker_activity(struct ef_worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct ef_worker_activity now = {0};
+    if (w->running)
+        now = (struct ef_worker_activity){.busy = true,
+                                          .kind = w->running->kind,
+                                          .addr = w->running->addr,
+                                          .len = w->running->len};
+    pthread_mutex_unlock(&w->lock);
+    return now;
+}

@@ -1,0 +1,396 @@
+#include "espflashfs/front.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse.h>
+#include <fuse_lowlevel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+    TRANSFER_MAX = 128 * 1024, /* one request: 11 s at 115200 baud, where 1 MiB would be 91 s */
+    THREADS_MAX = 256,         /* each reader who waits for the line holds one */
+    THREADS_IDLE = 8
+};
+
+struct ef_front {
+    struct fuse *fuse;
+    struct ef_mount *mount;
+    bool mounted;
+};
+
+/* What an open file is: its node and the node's handle. */
+struct open_file {
+    struct ef_node *node;
+    void *handle;
+};
+
+static struct ef_mount *current_mount(void)
+{
+    return fuse_get_context()->private_data;
+}
+
+static struct ef_node *find_node(const char *path)
+{
+    struct ef_mount *m = current_mount();
+    for (int i = 0; i < EF_NODE_COUNT; i++)
+        if (m->node[i].present && strcmp(path + 1, m->node[i].name) == 0)
+            return &m->node[i];
+    return NULL;
+}
+
+/* A caller leaves by a signal, or because the mount ends. */
+static bool interrupted(void *user)
+{
+    struct ef_front *front = user;
+    return fuse_interrupted() || fuse_session_exited(fuse_get_session(front->fuse));
+}
+
+static struct ef_patience patience(void)
+{
+    return (struct ef_patience){.interrupted = interrupted, .user = current_mount()->front};
+}
+
+static struct open_file *opened(const struct fuse_file_info *fi)
+{
+    return (struct open_file *)(uintptr_t)fi->fh; // NOLINT(performance-no-int-to-ptr): libfuse's
+}
+
+static int front_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
+{
+    struct ef_mount *m = current_mount();
+    (void)fi;
+    memset(st, 0, sizeof(*st));
+    st->st_uid = getuid();
+    st->st_gid = getgid();
+    st->st_atim = st->st_mtim = st->st_ctim = m->started;
+    if (strcmp(path, "/") == 0) {
+        st->st_mode = S_IFDIR | S_IRUSR | S_IXUSR;
+        st->st_nlink = 2;
+        return 0;
+    }
+    struct ef_node *node = find_node(path);
+    if (!node)
+        return -ENOENT;
+    if (m->cache && node == &m->node[EF_NODE_FLASH])
+        st->st_mtim = st->st_ctim = ef_cache_state(m->cache).changed;
+    st->st_mode = S_IFREG | node->mode;
+    st->st_nlink = 1;
+    st->st_size = (off_t)node->ops->size(node);
+    st->st_blocks = (st->st_size + 511) / 512;
+    return 0;
+}
+
+static int front_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t off,
+                         struct fuse_file_info *fi, enum fuse_readdir_flags flags)
+{
+    struct ef_mount *m = current_mount();
+    (void)off;
+    (void)fi;
+    (void)flags;
+    if (strcmp(path, "/") != 0)
+        return -ENOTDIR;
+    fill(buf, ".", NULL, 0, 0);
+    fill(buf, "..", NULL, 0, 0);
+    for (int i = 0; i < EF_NODE_COUNT; i++)
+        if (m->node[i].present)
+            fill(buf, m->node[i].name, NULL, 0, 0);
+    return 0;
+}
+
+static int front_open(const char *path, struct fuse_file_info *fi)
+{
+    struct ef_node *node = find_node(path);
+    if (!node)
+        return -ENOENT;
+    struct open_file *file = calloc(1, sizeof(*file));
+    if (!file)
+        return -ENOMEM;
+    file->node = node;
+    int rc = node->ops->open(node, fi->flags, &file->handle);
+    if (rc < 0) {
+        free(file);
+        return rc;
+    }
+    fi->fh = (uintptr_t)file;
+    fi->direct_io = node->direct_io;
+    return 0;
+}
+
+static int front_read(const char *path, char *buf, size_t len, off_t off, struct fuse_file_info *fi)
+{
+    struct open_file *file = opened(fi);
+    (void)path;
+    return (int)file->node->ops->read(file->node, file->handle, (uint8_t *)buf, len, (uint64_t)off,
+                                      patience());
+}
+
+static int front_write(const char *path, const char *buf, size_t len, off_t off,
+                       struct fuse_file_info *fi)
+{
+    struct open_file *file = opened(fi);
+    (void)path;
+    if (!file->node->ops->write)
+        return -EACCES;
+    return (int)file->node->ops->write(file->node, file->handle, (const uint8_t *)buf, len,
+                                       (uint64_t)off, patience());
+}
+
+static int front_truncate(const char *path, off_t size, struct fuse_file_info *fi)
+{
+    struct ef_node *node = fi ? opened(fi)->node : find_node(path);
+    if (!node)
+        return -ENOENT;
+    if (!node->ops->truncate)
+        return -EACCES;
+    return node->ops->truncate(node, fi ? opened(fi)->handle : NULL, (uint64_t)size, patience());
+}
+
+static int front_flush(const char *path, struct fuse_file_info *fi)
+{
+    struct open_file *file = opened(fi);
+    (void)path;
+    return file->node->ops->flush ? file->node->ops->flush(file->node, file->handle, patience())
+                                  : 0;
+}
+
+static int front_fsync(const char *path, int datasync, struct fuse_file_info *fi)
+{
+    struct open_file *file = opened(fi);
+    (void)path;
+    (void)datasync;
+    return file->node->ops->fsync ? file->node->ops->fsync(file->node, file->handle, patience())
+                                  : 0;
+}
+
+static int front_release(const char *path, struct fuse_file_info *fi)
+{
+    struct open_file *file = opened(fi);
+    (void)path;
+    file->node->ops->release(file->node, file->handle);
+    free(file);
+    return 0;
+}
+
+/* Room inside the fixed size costs nothing to reserve; there is none beyond. */
+static int front_fallocate(const char *path, int mode, off_t off, off_t len,
+                           struct fuse_file_info *fi)
+{
+    struct ef_node *node = opened(fi)->node;
+    (void)path;
+    if (mode != 0)
+        return -EOPNOTSUPP;
+    uint64_t size = node->ops->size(node);
+    return (uint64_t)off <= size && (uint64_t)len <= size - (uint64_t)off ? 0 : -ENOSPC;
+}
+
+static int front_statfs(const char *path, struct statvfs *st)
+{
+    (void)path;
+    memset(st, 0, sizeof(*st));
+    st->f_bsize = EF_SECTOR;
+    st->f_frsize = EF_SECTOR;
+    st->f_blocks = current_mount()->session->flash_size / EF_SECTOR;
+    st->f_files = EF_NODE_COUNT;
+    st->f_namemax = 255;
+    return 0;
+}
+
+/* cp -p and rsync set these on what they copied; the board keeps none of them. */
+static int front_chmod(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+    (void)path;
+    (void)mode;
+    (void)fi;
+    return 0;
+}
+
+static int front_chown(const char *path, uid_t uid, gid_t gid, struct fuse_file_info *fi)
+{
+    (void)path;
+    (void)uid;
+    (void)gid;
+    (void)fi;
+    return 0;
+}
+
+static int front_utimens(const char *path, const struct timespec tv[2], struct fuse_file_info *fi)
+{
+    (void)path;
+    (void)tv;
+    (void)fi;
+    return 0;
+}
+
+/* The directory is what the board is: nothing can be added, renamed or removed. */
+static int front_create(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+    (void)path;
+    (void)mode;
+    (void)fi;
+    return -EPERM;
+}
+
+static int front_mknod(const char *path, mode_t mode, dev_t dev)
+{
+    (void)path;
+    (void)mode;
+    (void)dev;
+    return -EPERM;
+}
+
+static int front_mkdir(const char *path, mode_t mode)
+{
+    (void)path;
+    (void)mode;
+    return -EPERM;
+}
+
+static int front_remove(const char *path)
+{
+    (void)path;
+    return -EPERM;
+}
+
+static int front_rename(const char *from, const char *to, unsigned flags)
+{
+    (void)from;
+    (void)to;
+    (void)flags;
+    return -EPERM;
+}
+
+static int front_link(const char *from, const char *to)
+{
+    (void)from;
+    (void)to;
+    return -EPERM;
+}
+
+/*
+ * No attribute is cached: after an open with O_TRUNC the kernel believes the size to be 0
+ * until it asks again, and a changed mtime is what makes it drop stale pages.
+ */
+static void *front_init(struct fuse_conn_info *conn, struct fuse_config *config)
+{
+    config->attr_timeout = 0;
+    config->entry_timeout = 0;
+    config->negative_timeout = 0;
+    config->kernel_cache = 0;
+    conn->max_write = TRANSFER_MAX;
+    conn->max_readahead = TRANSFER_MAX;
+    conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
+    if (conn->capable & FUSE_CAP_AUTO_INVAL_DATA)
+        conn->want |= FUSE_CAP_AUTO_INVAL_DATA;
+    return current_mount();
+}
+
+static const struct fuse_operations OPERATIONS = {.getattr = front_getattr,
+                                                  .readdir = front_readdir,
+                                                  .open = front_open,
+                                                  .read = front_read,
+                                                  .write = front_write,
+                                                  .truncate = front_truncate,
+                                                  .flush = front_flush,
+                                                  .fsync = front_fsync,
+                                                  .release = front_release,
+                                                  .fallocate = front_fallocate,
+                                                  .statfs = front_statfs,
+                                                  .chmod = front_chmod,
+                                                  .chown = front_chown,
+                                                  .utimens = front_utimens,
+                                                  .create = front_create,
+                                                  .mknod = front_mknod,
+                                                  .mkdir = front_mkdir,
+                                                  .unlink = front_remove,
+                                                  .rmdir = front_remove,
+                                                  .rename = front_rename,
+                                                  .link = front_link,
+                                                  .symlink = front_link,
+                                                  .init = front_init};
+
+static void invalidate(struct ef_mount *m, const struct ef_node *node)
+{
+    struct ef_front *front = m->front;
+    char path[64];
+    snprintf(path, sizeof(path), "/%s", node->name);
+    fuse_invalidate_path(front->fuse, path);
+}
+
+struct ef_front *ef_front_new(int argc, char **argv, struct ef_mount *mount)
+{
+    struct ef_front *front = calloc(1, sizeof(*front));
+    if (!front)
+        return NULL;
+    struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+    front->mount = mount;
+    front->fuse = fuse_new(&args, &OPERATIONS, sizeof(OPERATIONS), mount);
+    fuse_opt_free_args(&args);
+    if (!front->fuse) {
+        free(front);
+        return NULL;
+    }
+    return front;
+}
+
+int ef_front_mount(struct ef_front *front, const char *mountpoint)
+{
+    /* Set here, since ef_mount_init comes after ef_front_new, which checks the options first. */
+    front->mount->front = front;
+    front->mount->invalidate = invalidate;
+    if (fuse_mount(front->fuse, mountpoint) != 0)
+        return -1;
+    front->mounted = true;
+    return 0;
+}
+
+int ef_front_daemonize(void)
+{
+    return fuse_daemonize(0);
+}
+
+int ef_front_serve(struct ef_front *front)
+{
+    struct fuse_session *session = fuse_get_session(front->fuse);
+    if (fuse_set_signal_handlers(session) != 0)
+        return -1;
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+    if (!config)
+        return -1;
+    fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
+    fuse_loop_cfg_set_idle_threads(config, THREADS_IDLE);
+    int rc = fuse_loop_mt(front->fuse, config);
+    fuse_loop_cfg_destroy(config);
+    return rc < 0 ? -1 : 0;
+}
+
+void ef_front_unmount(struct ef_front *front)
+{
+    if (front->mounted)
+        fuse_unmount(front->fuse);
+    front->mounted = false;
+}
+
+void ef_front_free(struct ef_front *front)
+{
+    if (!front)
+        return;
+    ef_front_unmount(front);
+    fuse_remove_signal_handlers(fuse_get_session(front->fuse));
+    fuse_destroy(front->fuse);
+    free(front);
+}
+
+void ef_front_help(void)
+{
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    fuse_lib_help(&args);
+}
+
+const char *ef_front_library_version(void)
+{
+    return fuse_pkgversion();
+}

@@ -1,0 +1,93 @@
+/* erase: what is written is done, and has failed or succeeded when write(2) returns. */
+#include "text_handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *erase_text(struct ef_mount *m)
+{
+    char *text = NULL;
+    pthread_mutex_lock(&m->lock);
+    int n =
+        asprintf(&text,
+                 "Write one line to this file to erase flash; it returns when the chip is done.\n"
+                 "  echo all > erase           the whole flash, %u bytes\n"
+                 "  echo 0x10000 64k > erase   OFFSET LENGTH, multiples of 4096 bytes\n"
+                 "Numbers: decimal or 0x hex; k and M stand for 1024 and 1048576 bytes.\n%s%s%s",
+                 (unsigned)m->session->flash_size, m->last_error[0] ? "Last refusal: " : "",
+                 m->last_error, m->last_error[0] ? "\n" : "");
+    pthread_mutex_unlock(&m->lock);
+    return n < 0 ? NULL : text;
+}
+
+static uint64_t erase_size(struct ef_node *node)
+{
+    char *text = erase_text(node->mount);
+    uint64_t size = text ? strlen(text) : 0;
+    free(text);
+    return size;
+}
+
+static int erase_open(struct ef_node *node, int flags, void **handle)
+{
+    if ((flags & O_ACCMODE) != O_RDONLY && node->mount->read_only)
+        return -EROFS;
+    return ef_text_handle_open(erase_text(node->mount), handle);
+}
+
+static void remember_error(struct ef_mount *m, const char *why)
+{
+    pthread_mutex_lock(&m->lock);
+    snprintf(m->last_error, sizeof(m->last_error), "%s", why);
+    pthread_mutex_unlock(&m->lock);
+    if (why[0])
+        ef_log(m->log, EF_LOG_ERROR, "%s", why);
+}
+
+static ssize_t erase_write(struct ef_node *node, void *handle, const uint8_t *buf, size_t len,
+                           uint64_t off, struct ef_patience patience)
+{
+    (void)handle;
+    (void)off;
+    struct ef_mount *m = node->mount;
+    struct ef_erase_request request;
+    char why[sizeof(m->last_error)];
+    enum ef_err err =
+        ef_erase_parse((const char *)buf, len, m->session->flash_size, &request, why, sizeof(why));
+    if (err != EF_OK) {
+        remember_error(m, why);
+        return -ef_err_to_errno(err);
+    }
+    ef_log(m->log, EF_LOG_INFO, "erasing %llu bytes at 0x%llx", (unsigned long long)request.len,
+           (unsigned long long)request.off);
+    err = ef_cache_erase(m->cache, request.off, request.len, patience);
+    m->invalidate(m, &m->node[EF_NODE_FLASH]);
+    why[0] = '\0';
+    if (err == EF_INTERRUPTED)
+        snprintf(why, sizeof(why), "erase: interrupted; an erase that had begun goes on");
+    else if (err != EF_OK)
+        snprintf(why, sizeof(why), "erase: %s: the range may be erased in part", ef_err_text(err));
+    remember_error(m, why);
+    return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
+}
+
+/* The shell truncates before it writes. */
+static int erase_truncate(struct ef_node *node, void *handle, uint64_t size,
+                          struct ef_patience patience)
+{
+    (void)node;
+    (void)handle;
+    (void)size;
+    (void)patience;
+    return 0;
+}
+
+const struct ef_node_ops EF_ERASE_NODE = {.size = erase_size,
+                                          .open = erase_open,
+                                          .read = ef_text_handle_read,
+                                          .write = erase_write,
+                                          .truncate = erase_truncate,
+                                          .release = ef_text_handle_release};

@@ -1,0 +1,163 @@
+/*
+ * flash.bin: the whole flash, of a size that never changes.
+ *
+ * Decision 1: after an open with O_TRUNC the file is to be replaced from its start. What a
+ * writer then skips is meant to be zeros (cp sends no write for a hole of a sparse image);
+ * what lies past the last byte given stays.
+ */
+#include "espflashfs/node.h"
+
+#include "espflashfs/bytes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+enum { ZEROS = 64 * 1024, AHEAD = 128 * 1024 };
+
+struct handle {
+    pthread_mutex_t lock;
+    bool append;
+    bool replacing;     /* opened with O_TRUNC */
+    uint64_t end;       /* replacing: the last byte given, plus one */
+    bool written;       /* since the last flush or fsync was reported */
+    uint64_t read_next; /* where a sequential reader would go on */
+};
+
+static uint64_t flash_size(struct ef_node *node)
+{
+    return node->mount->session->flash_size;
+}
+
+static int flash_open(struct ef_node *node, int flags, void **out)
+{
+    bool writer = (flags & O_ACCMODE) != O_RDONLY;
+    if (writer && node->mount->read_only)
+        return -EROFS;
+    struct handle *h = calloc(1, sizeof(*h));
+    if (!h)
+        return -ENOMEM;
+    pthread_mutex_init(&h->lock, NULL);
+    h->append = (flags & O_APPEND) != 0;
+    h->replacing = writer && (flags & O_TRUNC) != 0;
+    *out = h;
+    return 0;
+}
+
+static ssize_t flash_read(struct ef_node *node, void *handle, uint8_t *buf, size_t len,
+                          uint64_t off, struct ef_patience patience)
+{
+    struct ef_cache *cache = node->mount->cache;
+    struct handle *h = handle;
+    uint64_t size = flash_size(node);
+    if (off >= size)
+        return 0;
+    if (len > size - off)
+        len = (size_t)(size - off);
+    pthread_mutex_lock(&h->lock);
+    bool sequential = off == h->read_next && off != 0;
+    h->read_next = off + len;
+    pthread_mutex_unlock(&h->lock);
+    if (sequential)
+        ef_cache_read_ahead(cache, off + len, AHEAD);
+    enum ef_err err = ef_cache_read(cache, off, (uint32_t)len, buf, patience);
+    return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
+}
+
+/* Under the handle's lock: zeros from where the writer left off up to `off`. */
+static enum ef_err fill_hole(struct ef_node *node, struct handle *h, uint64_t off,
+                             struct ef_patience patience)
+{
+    static const uint8_t zeros[ZEROS];
+    while (h->end < off) {
+        uint32_t n = off - h->end < ZEROS ? (uint32_t)(off - h->end) : ZEROS;
+        enum ef_err err = ef_cache_write(node->mount->cache, h->end, n, zeros, patience);
+        if (err != EF_OK)
+            return err;
+        h->written = true;
+        h->end += n;
+    }
+    return EF_OK;
+}
+
+static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *buf, size_t len,
+                           uint64_t off, struct ef_patience patience)
+{
+    struct handle *h = handle;
+    pthread_mutex_lock(&h->lock);
+    if (h->append)
+        off = h->replacing ? h->end : flash_size(node);
+    if (!ef_range_fits(off, len, flash_size(node))) {
+        pthread_mutex_unlock(&h->lock);
+        ef_log(node->mount->log, EF_LOG_ERROR,
+               "flash.bin: %zu bytes at 0x%llx do not fit: the flash has %llu bytes", len,
+               (unsigned long long)off, (unsigned long long)flash_size(node));
+        return -ENOSPC;
+    }
+    enum ef_err err = h->replacing ? fill_hole(node, h, off, patience) : EF_OK;
+    if (err == EF_OK) {
+        h->written = true;
+        err = ef_cache_write(node->mount->cache, off, (uint32_t)len, buf, patience);
+    }
+    if (err == EF_OK && h->replacing && off + len > h->end)
+        h->end = off + len;
+    pthread_mutex_unlock(&h->lock);
+    return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
+}
+
+static int flash_truncate(struct ef_node *node, void *handle, uint64_t size,
+                          struct ef_patience patience)
+{
+    struct handle *h = handle;
+    if (node->mount->read_only)
+        return -EROFS;
+    if (size > flash_size(node))
+        return -EFBIG;
+    if (!h)
+        return 0;
+    enum ef_err err = EF_OK;
+    pthread_mutex_lock(&h->lock);
+    if (h->replacing) {
+        err = fill_hole(node, h, size, patience);
+        if (err == EF_OK)
+            h->end = size;
+    }
+    pthread_mutex_unlock(&h->lock);
+    return -ef_err_to_errno(err);
+}
+
+static int flash_fsync(struct ef_node *node, void *handle, struct ef_patience patience)
+{
+    struct handle *h = handle;
+    pthread_mutex_lock(&h->lock);
+    h->written = false;
+    pthread_mutex_unlock(&h->lock);
+    return -ef_err_to_errno(ef_cache_flush(node->mount->cache, patience));
+}
+
+/* A reader's close must not wait for somebody else's writes. */
+static int flash_flush(struct ef_node *node, void *handle, struct ef_patience patience)
+{
+    struct handle *h = handle;
+    pthread_mutex_lock(&h->lock);
+    bool written = h->written;
+    pthread_mutex_unlock(&h->lock);
+    return written ? flash_fsync(node, handle, patience) : 0;
+}
+
+static void flash_release(struct ef_node *node, void *handle)
+{
+    (void)node;
+    struct handle *h = handle;
+    pthread_mutex_destroy(&h->lock);
+    free(h);
+}
+
+const struct ef_node_ops EF_FLASH_NODE = {.size = flash_size,
+                                          .open = flash_open,
+                                          .read = flash_read,
+                                          .write = flash_write,
+                                          .truncate = flash_truncate,
+                                          .flush = flash_flush,
+                                          .fsync = flash_fsync,
+                                          .release = flash_release};

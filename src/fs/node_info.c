@@ -1,0 +1,88 @@
+/* info.txt: what board this is, as fixed `Key: value` lines. */
+#include "text_handle.h"
+
+#include "espflashfs/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MIB = 1024 * 1024 };
+
+static void print_flash(FILE *out, const struct ef_session *s)
+{
+    uint32_t size = s->flash_size;
+    fprintf(out, "Manufacturer: %02x (%s)\n", s->flash_id & 0xFFU, ef_flash_id_maker(s->flash_id));
+    fprintf(out, "Device: %02x%02x\n", s->flash_id >> 8 & 0xFFU, s->flash_id >> 16 & 0xFFU);
+    if (size % MIB == 0)
+        fprintf(out, "Detected flash size: %uMB\n", size / MIB);
+    else
+        fprintf(out, "Detected flash size: %uKB\n", size / 1024);
+    fprintf(out, "Flash size in bytes: %u\n", size);
+    fprintf(out, "Flash size in hex: 0x%x\n", size);
+}
+
+static void print_connection(FILE *out, const struct ef_session *s, bool read_only)
+{
+    char port[4 * sizeof(s->line->name) + 1];
+    ef_text_escape(port, sizeof(port), s->line->name);
+    fprintf(out, "Port: %s\n", port);
+    if (s->line->baud)
+        fprintf(out, "Baud: %u\n", s->line->baud);
+    else
+        fprintf(out, "Baud: set at the far end\n");
+    if (!s->with_stub)
+        fprintf(out, "Loader: ROM\n");
+    else if (s->stub.path[0])
+        fprintf(out, "Loader: stub (%s)\n", s->stub.path);
+    else
+        fprintf(out, "Loader: stub (was already running)\n");
+    if (s->no_flash_why)
+        fprintf(out, "Flash access: none: %s\n", s->no_flash_why);
+    else
+        fprintf(out, "Flash access: %s\n", read_only ? "read only" : "read and write");
+}
+
+char *ef_info_text(const struct ef_session *s, bool read_only)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    if (!out)
+        return NULL;
+    const struct ef_identity *id = &s->identity;
+    fprintf(out, "Chip: %s\n", id->description);
+    fprintf(out, "Features: %s\n", id->features);
+    fprintf(out, "Crystal: %s\n", id->crystal);
+    fprintf(out, "MAC: %02x:%02x:%02x:%02x:%02x:%02x\n", id->mac[0], id->mac[1], id->mac[2],
+            id->mac[3], id->mac[4], id->mac[5]);
+    print_flash(out, s);
+    print_connection(out, s, read_only);
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static uint64_t info_size(struct ef_node *node)
+{
+    char *text = ef_info_text(node->mount->session, node->mount->read_only);
+    uint64_t size = text ? strlen(text) : 0;
+    free(text);
+    return size;
+}
+
+static int info_open(struct ef_node *node, int flags, void **handle)
+{
+    if ((flags & O_ACCMODE) != O_RDONLY)
+        return -EACCES;
+    return ef_text_handle_open(ef_info_text(node->mount->session, node->mount->read_only), handle);
+}
+
+const struct ef_node_ops EF_INFO_NODE = {.size = info_size,
+                                         .open = info_open,
+                                         .read = ef_text_handle_read,
+                                         .release = ef_text_handle_release};

@@ -1,0 +1,161 @@
+/*
+ * The life cycle of a mount: options, board, mount, background, serve, unmount, flush, leave.
+ * The board is opened first, so that a failure reaches the caller's terminal and exit status;
+ * threads start last, since they would not survive the fork.
+ */
+#include "options.h"
+
+#include "espflashfs/front.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Exit statuses, as the man page lists them. */
+enum { EXIT_USAGE = 2, EXIT_NO_BOARD = 1, EXIT_DATA_LOST = 3 };
+
+struct program {
+    struct ef_options options;
+    struct ef_log log;
+    struct ef_session session;
+    struct ef_mount mount;
+    struct ef_front *front;
+    struct ef_worker *worker;
+};
+
+static const char *const STUB_FOLDERS[] = {EF_BUILD_STUB_DIR, EF_DATA_DIR "/stubs", NULL};
+
+static enum ef_err open_board(struct program *p)
+{
+    const struct ef_options *o = &p->options;
+    struct ef_session_config config = {.port = o->port,
+                                       .baud = o->baud,
+                                       .chip = o->chip,
+                                       .before = o->before,
+                                       .after = o->after,
+                                       .stub = o->stub,
+                                       .stub_folders = STUB_FOLDERS,
+                                       .size = o->size};
+    if (config.port)
+        return ef_session_open(&config, &p->log, &p->session);
+    char ports[16][EF_PORT_NAME_MAX];
+    size_t count = ef_line_list_ports(ports, 16);
+    for (size_t i = 0; i < count; i++) {
+        config.port = ports[i];
+        if (ef_session_open(&config, &p->log, &p->session) == EF_OK)
+            return EF_OK;
+    }
+    ef_log(&p->log, EF_LOG_ERROR,
+           count ? "no board answered on any serial port"
+                 : "no serial port found: plug the board in, or give a PORT");
+    return EF_MISSING;
+}
+
+static int probe(struct program *p)
+{
+    if (open_board(p) != EF_OK)
+        return EXIT_NO_BOARD;
+    char *text = ef_info_text(&p->session, p->options.read_only);
+    if (text)
+        fputs(text, stdout);
+    free(text);
+    ef_session_close(&p->session);
+    return text ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static struct ef_flash *make_flash(struct program *p)
+{
+    struct ef_flash *flash =
+        p->session.esp.stub ? ef_flash_stub_new(&p->session) : ef_flash_rom_new(&p->session);
+    return ef_flash_retry_new(ef_flash_verify_new(flash));
+}
+
+static enum ef_err start_threads(struct program *p)
+{
+    if (p->session.no_flash_why)
+        return EF_OK;
+    struct ef_flash *flash = make_flash(p);
+    if (!flash)
+        return EF_NOMEM;
+    enum ef_err err = ef_worker_start(flash, &p->worker);
+    if (err == EF_OK)
+        err = ef_cache_new(p->worker, p->session.flash_size, &p->log, &p->mount.cache);
+    return err;
+}
+
+/* What is still dirty goes out now; the exit status tells if it did not. */
+static int finish(struct program *p, int status)
+{
+    if (p->mount.cache && ef_cache_flush(p->mount.cache, (struct ef_patience){0}) != EF_OK) {
+        ef_log(&p->log, EF_LOG_ERROR, "unmounted with unwritten data: flash.bin is incomplete");
+        status = EXIT_DATA_LOST;
+    }
+    ef_cache_free(p->mount.cache);
+    ef_worker_stop(p->worker);
+    ef_session_close(&p->session);
+    return status;
+}
+
+static int serve(struct program *p)
+{
+    const struct ef_options *o = &p->options;
+    ef_mount_init(&p->mount, &p->session, &p->log, o->read_only);
+    if (ef_front_mount(p->front, o->mountpoint) != 0) {
+        ef_session_close(&p->session);
+        return EXIT_FAILURE;
+    }
+    ef_log(&p->log, EF_LOG_INFO, "mounted on %s", o->mountpoint);
+    int status = EXIT_FAILURE;
+    if (o->foreground || o->debug || ef_front_daemonize() == 0) {
+        if (!o->foreground && !o->debug)
+            ef_log_to_background(&p->log);
+        if (start_threads(p) == EF_OK && ef_front_serve(p->front) == 0)
+            status = EXIT_SUCCESS;
+    }
+    ef_front_unmount(p->front);
+    return finish(p, status);
+}
+
+static int mount_board(struct program *p)
+{
+    p->front = ef_front_new(p->options.fuse_argc, p->options.fuse_argv, &p->mount);
+    if (!p->front)
+        return EXIT_USAGE;
+    int status = open_board(p) == EF_OK ? serve(p) : EXIT_NO_BOARD;
+    ef_front_free(p->front);
+    return status;
+}
+
+static int run(struct program *p)
+{
+    const struct ef_options *o = &p->options;
+    if (o->help) {
+        ef_options_help();
+        ef_front_help();
+        return EXIT_SUCCESS;
+    }
+    if (o->version) {
+        printf("espflashfs %s (libfuse %s)\n", EF_VERSION, ef_front_library_version());
+        return EXIT_SUCCESS;
+    }
+    if (o->log_file && ef_log_open_file(&p->log, o->log_file) != 0) {
+        perror(o->log_file);
+        return EXIT_USAGE;
+    }
+    return o->probe ? probe(p) : mount_board(p);
+}
+
+int main(int argc, char **argv)
+{
+    static struct program p;
+    /* A socket that hangs up is an error of write(2), not a reason to die. */
+    signal(SIGPIPE, SIG_IGN);
+    int status = EXIT_USAGE;
+    bool parsed = ef_options_parse(argc, argv, &p.options) == 0;
+    ef_log_init(&p.log, "espflashfs", p.options.debug ? EF_LOG_DEBUG : EF_LOG_INFO);
+    if (parsed)
+        status = run(&p);
+    ef_log_free(&p.log);
+    ef_options_free(&p.options);
+    return status;
+}

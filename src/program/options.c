@@ -1,0 +1,211 @@
+#include "options.h"
+
+#include "espflashfs/text.h"
+
+#include <fuse_opt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* The highest rate that USB bridges and chips share; below what any of them may fail at. */
+enum { DEFAULT_BAUD = 460800, BAUD_MIN = 1200, BAUD_MAX = 4000000 };
+
+#define TEXT(name, field)                                                                          \
+    {"--" name "=%s", offsetof(struct ef_options, field), 0},                                      \
+        {"--" name " %s", offsetof(struct ef_options, field), 0},                                  \
+    {                                                                                              \
+        name "=%s", offsetof(struct ef_options, field), 0                                          \
+    }
+#define FLAG(name, field)                                                                          \
+    {                                                                                              \
+        name, offsetof(struct ef_options, field), 1                                                \
+    }
+
+static const struct fuse_opt SPECS[] = {TEXT("port", port),
+                                        TEXT("baud", baud_text),
+                                        TEXT("chip", chip),
+                                        TEXT("before", before_text),
+                                        TEXT("after", after_text),
+                                        TEXT("stub", stub),
+                                        TEXT("size", size_text),
+                                        TEXT("log", log_file),
+                                        FLAG("-f", foreground),
+                                        FLAG("foreground", foreground),
+                                        FLAG("--foreground", foreground),
+                                        FLAG("-d", debug),
+                                        FLAG("debug", debug),
+                                        FLAG("--debug", debug),
+                                        FLAG("--probe", probe),
+                                        FLAG("-h", help),
+                                        FLAG("--help", help),
+                                        FLAG("-V", version),
+                                        FLAG("--version", version),
+                                        FLAG("ro", read_only),
+                                        FLAG("--ro", read_only),
+                                        FUSE_OPT_KEY("ro", FUSE_OPT_KEY_KEEP),
+                                        FUSE_OPT_END};
+
+static int complain(const char *format, const char *text)
+{
+    fprintf(stderr, "espflashfs: ");
+    fprintf(stderr, format, text);
+    fprintf(stderr, "\n");
+    return -1;
+}
+
+/* Up to two words are ours: [PORT] MOUNTPOINT; the rest is FUSE's. */
+static int take_word(void *data, const char *arg, int key, struct fuse_args *rest)
+{
+    struct ef_options *o = data;
+    (void)rest;
+    if (key != FUSE_OPT_KEY_NONOPT)
+        return 1;
+    if (o->mountpoint && o->port)
+        return complain("too many arguments, from `%s`: see espflashfs --help", arg);
+    char *copy = strdup(arg);
+    if (!copy)
+        return -1;
+    if (o->mountpoint)
+        o->port = o->mountpoint;
+    o->mountpoint = copy;
+    return 0;
+}
+
+static void use_variable(char **field, const char *variable)
+{
+    const char *value = getenv(variable);
+    if (!*field && value && *value)
+        *field = strdup(value);
+}
+
+/* esptool writes no_reset up to version 4 and no-reset since version 5. */
+static bool same_word(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++)
+        if (*a != *b && !(*a == '_' && *b == '-'))
+            return false;
+    return *a == *b;
+}
+
+static int check_baud(struct ef_options *o)
+{
+    uint64_t baud = DEFAULT_BAUD;
+    bool is_auto = !o->baud_text || strcmp(o->baud_text, "auto") == 0;
+    if (!is_auto &&
+        (ef_text_to_u64(o->baud_text, &baud) != EF_OK || baud < BAUD_MIN || baud > BAUD_MAX))
+        return complain("baud=%s: a rate from 1200 to 4000000, or auto, is expected", o->baud_text);
+    o->baud = (uint32_t)baud;
+    return 0;
+}
+
+static int check_resets(struct ef_options *o)
+{
+    if (!o->before_text || same_word(o->before_text, "default-reset"))
+        o->before = EF_BEFORE_DEFAULT_RESET;
+    else if (same_word(o->before_text, "no-reset"))
+        o->before = EF_BEFORE_NO_RESET;
+    else
+        return complain("before=%s: default-reset or no-reset is expected", o->before_text);
+    if (!o->after_text || same_word(o->after_text, "hard-reset"))
+        o->after = EF_AFTER_HARD_RESET;
+    else if (same_word(o->after_text, "no-reset"))
+        o->after = EF_AFTER_NO_RESET;
+    else
+        return complain("after=%s: hard-reset or no-reset is expected", o->after_text);
+    return 0;
+}
+
+static int check_values(struct ef_options *o)
+{
+    if (check_baud(o) < 0 || check_resets(o) < 0)
+        return -1;
+    if (o->chip && strcmp(o->chip, "auto") != 0 && !ef_chip_by_option(o->chip))
+        return complain("chip=%s: auto, esp8266, esp32 or esp32c3 is expected", o->chip);
+    if (o->size_text && (ef_text_to_u64(o->size_text, &o->size) != EF_OK || o->size == 0))
+        return complain("size=%s: bytes are expected, for example 4M or 0x400000", o->size_text);
+    if (!o->stub)
+        o->stub = strdup("auto");
+    return o->stub ? 0 : -1;
+}
+
+static int check_mountpoint(struct ef_options *o)
+{
+    struct stat st;
+    if (!o->mountpoint)
+        return complain("%s", "no mount point given: espflashfs [options] [PORT] MOUNTPOINT");
+    if (stat(o->mountpoint, &st) != 0)
+        return complain("%s: no such directory: create it first, or, if a driver died there, run "
+                        "fusermount3 -u on it",
+                        o->mountpoint);
+    if (!S_ISDIR(st.st_mode))
+        return complain("%s is not a directory", o->mountpoint);
+    return 0;
+}
+
+int ef_options_parse(int argc, char **argv, struct ef_options *o)
+{
+    memset(o, 0, sizeof(*o));
+    struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+    if (fuse_opt_parse(&args, o, SPECS, take_word) < 0)
+        return -1;
+    /* Root and others must be told apart by the modes that getattr gives. */
+    fuse_opt_add_arg(&args, "-odefault_permissions,subtype=espflashfs,fsname=espflashfs");
+    o->fuse_argc = args.argc;
+    o->fuse_argv = args.argv;
+    if (o->help || o->version)
+        return 0;
+    if (o->probe && o->mountpoint && !o->port) {
+        o->port = o->mountpoint;
+        o->mountpoint = NULL;
+    }
+    use_variable(&o->port, "ESPTOOL_PORT");
+    use_variable(&o->baud_text, "ESPTOOL_BAUD");
+    use_variable(&o->chip, "ESPTOOL_CHIP");
+    use_variable(&o->before_text, "ESPTOOL_BEFORE");
+    use_variable(&o->after_text, "ESPTOOL_AFTER");
+    if (check_values(o) < 0)
+        return -1;
+    return o->probe ? 0 : check_mountpoint(o);
+}
+
+void ef_options_free(struct ef_options *o)
+{
+    char *texts[] = {o->port,       o->mountpoint, o->baud_text, o->chip,    o->before_text,
+                     o->after_text, o->stub,       o->size_text, o->log_file};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        free(texts[i]);
+    struct fuse_args args = FUSE_ARGS_INIT(o->fuse_argc, o->fuse_argv);
+    args.allocated = 1;
+    fuse_opt_free_args(&args);
+}
+
+void ef_options_help(void)
+{
+    fputs(
+        "usage: espflashfs [options] [PORT] MOUNTPOINT\n"
+        "       espflashfs --probe [options] [PORT]\n"
+        "\n"
+        "Mounts an Espressif board's flash as a directory: flash.bin, info.txt, erase.\n"
+        "PORT is a device path or socket://HOST:PORT; without one, the serial ports are tried.\n"
+        "\n"
+        "Options, as --NAME=VALUE or -o NAME=VALUE:\n"
+        "    port=PORT              instead of the argument\n"
+        "    baud=RATE              rate to work at (auto: 460800)\n"
+        "    chip=NAME              auto, esp8266, esp32, esp32c3: refuse any other\n"
+        "    before=MODE            default-reset, or no-reset: the board is in its boot loader\n"
+        "    after=MODE             hard-reset, or no-reset: leave it in its boot loader\n"
+        "    stub=WHAT              auto, rom (no stub), a stub's JSON file, or a folder of them\n"
+        "    size=BYTES             flash size, where the flash id is wrong (4M, 0x400000)\n"
+        "    log=FILE               append what happens to a file\n"
+        "    ro                     refuse every write\n"
+        "    -f, foreground         stay in the foreground; the exit status tells how it ended\n"
+        "    -d, debug              foreground, with debug messages\n"
+        "    --probe                print info.txt and leave\n"
+        "    -h, --help             this\n"
+        "    -V, --version          the program's version\n"
+        "\n"
+        "FUSE's options:\n",
+        stdout);
+}
