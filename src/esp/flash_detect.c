@@ -2,7 +2,7 @@
 
 #include "espflashfs/bytes.h"
 
-enum { SECTOR = 0x1000, MIB = 1024 * 1024 };
+enum { SECTOR = 0x1000, MIB = 1024 * 1024, ID_TRIES = 5 };
 
 /* The largest flash that every loader of this chip family addresses (protocol.md). */
 static const uint64_t SIZE_MAX_BYTES = 16ULL * MIB;
@@ -30,9 +30,24 @@ static enum ef_err settle_size(struct ef_session *s, uint64_t from_id)
     return EF_OK;
 }
 
+/* A wrong size would cut a backup short: what counts is what was read twice in a row. */
+static enum ef_err read_id_twice(struct ef_session *s)
+{
+    uint32_t last = 0;
+    for (int i = 0; i < ID_TRIES; i++) {
+        enum ef_err err = ef_flash_id_read(&s->esp, s->chip, &s->flash_id);
+        if (err != EF_OK)
+            return err;
+        if (i > 0 && s->flash_id == last)
+            return EF_OK;
+        last = s->flash_id;
+    }
+    return EF_VERIFY;
+}
+
 enum ef_err ef_flash_detect(struct ef_session *s)
 {
-    enum ef_err err = ef_flash_id_read(&s->esp, s->chip, &s->flash_id);
+    enum ef_err err = read_id_twice(s);
     if (err != EF_OK) {
         ef_log(s->log, EF_LOG_ERROR, "the flash id cannot be read: %s", ef_err_text(err));
         return err;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { RECOVER_SYNCS = 14 };
+enum { RECOVER_SYNCS = 10, IDENTIFY_TRIES = 5 };
 
 static enum ef_err check_chip(struct ef_session *s)
 {
@@ -26,13 +26,36 @@ static enum ef_err check_chip(struct ef_session *s)
     return EF_OK;
 }
 
+/*
+ * Registers come without a checksum, and the MAC names this board on disk: what counts is
+ * what was read twice in a row.
+ */
+static enum ef_err identify_twice(struct ef_session *s)
+{
+    struct ef_identity last;
+    memset(&s->identity, 0, sizeof(s->identity));
+    enum ef_err err = ef_chip_identify(&s->esp, s->chip, &s->identity);
+    for (int i = 1; i < IDENTIFY_TRIES && err == EF_OK; i++) {
+        last = s->identity;
+        memset(&s->identity, 0, sizeof(s->identity));
+        err = ef_chip_identify(&s->esp, s->chip, &s->identity);
+        if (err == EF_OK && memcmp(&last, &s->identity, sizeof(last)) == 0)
+            return EF_OK;
+    }
+    if (err == EF_OK)
+        ef_log(s->log, EF_LOG_ERROR,
+               "the chip's registers read differently each time: check the "
+               "wiring, or try a lower baud=");
+    return err == EF_OK ? EF_VERIFY : err;
+}
+
 static enum ef_err identify(struct ef_session *s)
 {
     enum ef_err err = ef_chip_detect(&s->esp, &s->chip);
     if (err == EF_OK)
         err = check_chip(s);
     if (err == EF_OK)
-        err = ef_chip_identify(&s->esp, s->chip, &s->identity);
+        err = identify_twice(s);
     if (err != EF_OK)
         return err;
     const uint8_t *m = s->identity.mac;
@@ -84,6 +107,14 @@ enum ef_err ef_session_recover(struct ef_session *s)
     if (err != EF_OK)
         return err;
     err = ef_esp_sync(&s->esp, RECOVER_SYNCS);
+    if (err == EF_TIMEOUT && s->line->baud > EF_ROM_BAUD) {
+        /* A chip that was reset is back at its ROM's baud. */
+        uint32_t working = s->line->baud;
+        ef_line_set_baud(s->line, EF_ROM_BAUD);
+        err = ef_esp_sync(&s->esp, RECOVER_SYNCS);
+        if (err != EF_OK)
+            ef_line_set_baud(s->line, working);
+    }
     if (err != EF_OK || s->esp.stub == stub_before)
         return err;
     /* The ROM answers where a stub was: the chip has been reset. */
