@@ -66,7 +66,8 @@ struct ef_reply {
  * Sends `op` with `payload_len` bytes and waits for the reply that carries the same opcode;
  * stale replies of other opcodes are passed over. `reply_len` is the number of data bytes
  * that the command is known to return in front of its status. `checksum` is 0 but for the
- * data commands (ef_command_checksum). `reply` may be NULL.
+ * data commands (ef_command_checksum). `reply` may be NULL. The deadline is `timeout_ms` and
+ * the time that the bytes take on the wire.
  *
  * EF_REJECTED: the chip refused (logged with operation and status); reply->status is set.
  * EF_TIMEOUT, EF_GONE, EF_FRAMING as usual. Nothing is repeated here.

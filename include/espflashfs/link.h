@@ -44,6 +44,12 @@ enum ef_err ef_link_receive(struct ef_link *link, ef_deadline deadline, const ui
  */
 enum ef_err ef_link_wait_begin(struct ef_link *link, ef_deadline deadline);
 
+/*
+ * The milliseconds that `bytes` take on this line, each perhaps escaped, at the baud in
+ * force (115200 where the far end owns it): what a deadline must allow for on top.
+ */
+int ef_link_wire_ms(const struct ef_link *link, size_t bytes);
+
 /* Forgets half a frame and drops what comes in until `quiet_ms` of silence. */
 enum ef_err ef_link_resync(struct ef_link *link, int quiet_ms);
 

@@ -81,8 +81,12 @@ enum ef_err ef_fetch_wait(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_
 /* The flusher's thread. */
 void *ef_flusher_main(void *cache);
 
-/* On the flusher's thread, without the lock. Writes out sectors [first, first+count). */
-enum ef_err ef_run_flush(struct ef_cache *c, uint32_t first, uint32_t count);
+/*
+ * On the flusher's thread, without the lock: writes out the next run of dirty sectors from
+ * `from` on, inside one 64 KiB block; where `whole_only`, no sector of which only a part was
+ * written. *next is where to go on: c->sectors when there was nothing left.
+ */
+enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uint32_t *next);
 
 /* Without the lock: the chip's digest of whole sectors, through the worker. */
 enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,

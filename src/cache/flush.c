@@ -3,27 +3,6 @@
 
 enum { RECHECKS_MAX = 3 };
 
-/*
- * Under the lock: the next run of dirty sectors from `from` on, inside one 64 KiB block.
- * Where `whole_only`, sectors of which only a part was written do not count.
- */
-static bool next_run(const struct ef_cache *c, uint32_t from, bool whole_only, uint32_t *first,
-                     uint32_t *count)
-{
-    uint32_t s = from;
-    while (s < c->sectors && !(c->sector[s].dirty && (c->sector[s].have || !whole_only)))
-        s++;
-    if (s == c->sectors)
-        return false;
-    uint32_t end = s + 1;
-    while (end < c->sectors && end % EF_RUN_SECTORS != 0 && c->sector[end].dirty &&
-           (c->sector[end].have || !whole_only))
-        end++;
-    *first = s;
-    *count = end - s;
-    return true;
-}
-
 static void note_result(struct ef_cache *c, enum ef_err err)
 {
     c->flush_err = err;
@@ -37,20 +16,10 @@ static void note_result(struct ef_cache *c, enum ef_err err)
 /* Every sector that is dirty when its turn comes, once, in order. */
 static enum ef_err flush_all(struct ef_cache *c)
 {
-    uint32_t from = 0;
-    for (;;) {
-        uint32_t first;
-        uint32_t count;
-        pthread_mutex_lock(&c->lock);
-        bool found = next_run(c, from, false, &first, &count);
-        pthread_mutex_unlock(&c->lock);
-        if (!found)
-            return EF_OK;
-        enum ef_err err = ef_run_flush(c, first, count);
-        if (err != EF_OK)
-            return err;
-        from = first + count;
-    }
+    enum ef_err err = EF_OK;
+    for (uint32_t from = 0; from < c->sectors && err == EF_OK;)
+        err = ef_run_flush(c, from, false, &from);
+    return err;
 }
 
 static bool take_suspicion(struct ef_cache *c)
@@ -76,14 +45,8 @@ static enum ef_err heal(struct ef_cache *c)
 
 static void write_behind(struct ef_cache *c)
 {
-    uint32_t first;
-    uint32_t count;
-    pthread_mutex_lock(&c->lock);
-    bool found = next_run(c, 0, true, &first, &count);
-    pthread_mutex_unlock(&c->lock);
-    if (!found)
-        return;
-    enum ef_err err = ef_run_flush(c, first, count);
+    uint32_t next;
+    enum ef_err err = ef_run_flush(c, 0, true, &next);
     if (err == EF_OK)
         err = heal(c);
     pthread_mutex_lock(&c->lock);

@@ -39,27 +39,41 @@ enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,
     return err;
 }
 
-/* Under the lock: a sector of which only a part was written gets the rest from the chip. */
-static enum ef_err fill_partial(struct ef_cache *c, uint32_t first, uint32_t count)
+/*
+ * Under the lock: the next row of dirty sectors from `from` on, inside one 64 KiB block.
+ * Where `whole_only`, sectors of which only a part was written do not count.
+ */
+static void find_run(const struct ef_cache *c, uint32_t from, bool whole_only, struct run *r)
 {
-    for (uint32_t s = first; s < first + count; s++) {
-        if (!c->sector[s].dirty || c->sector[s].have)
-            continue;
-        enum ef_err err = ef_fetch_wait(c, s, s + 1, EF_PRIORITY_WRITER, (struct ef_patience){0});
-        if (err != EF_OK)
-            return err;
+    uint32_t s = from;
+    while (s < c->sectors && !(c->sector[s].dirty && (c->sector[s].have || !whole_only)))
+        s++;
+    uint32_t end = s;
+    while (end < c->sectors && (end == s || end % EF_RUN_SECTORS != 0) && c->sector[end].dirty &&
+           (c->sector[end].have || !whole_only))
+        end++;
+    r->first = s;
+    r->count = end - s;
+}
+
+/* Under the lock, released while waiting: the first sector of the run that is not ready to be
+ * copied is waited for. *ready if there was none. */
+static enum ef_err make_ready(struct ef_cache *c, const struct run *r, bool *ready)
+{
+    *ready = false;
+    for (uint32_t s = r->first; s < r->first + r->count; s++) {
+        if (c->sector[s].erasing)
+            return ef_cache_wait(c, FOREVER);
+        if (!c->sector[s].have)
+            return ef_fetch_wait(c, s, s + 1, EF_PRIORITY_WRITER, FOREVER);
     }
+    *ready = true;
     return EF_OK;
 }
 
 /* Under the lock: copies what the run is to hold; writers may go on in the cache. */
-static bool take_copy(struct ef_cache *c, struct run *r)
+static void take_copy(struct ef_cache *c, struct run *r)
 {
-    for (uint32_t i = 0; i < r->count; i++) {
-        struct sector *sector = &c->sector[r->first + i];
-        if (!sector->dirty || !sector->have || sector->erasing)
-            return false;
-    }
     for (uint32_t i = 0; i < r->count; i++) {
         struct sector *sector = &c->sector[r->first + i];
         sector->writing = true;
@@ -68,7 +82,22 @@ static bool take_copy(struct ef_cache *c, struct run *r)
         memcpy(r->chip[i], sector->md5, EF_DIGEST_BYTES);
         memcpy(c->run + (size_t)i * EF_SECTOR, ef_sector_data(c, r->first + i), EF_SECTOR);
     }
-    return true;
+}
+
+/* Finds a run and takes its copy; what happens while it waits makes it look again. */
+static enum ef_err claim_run(struct ef_cache *c, uint32_t from, bool whole_only, struct run *r)
+{
+    enum ef_err err = EF_OK;
+    bool ready = false;
+    pthread_mutex_lock(&c->lock);
+    while (err == EF_OK && !ready) {
+        find_run(c, from, whole_only, r);
+        err = make_ready(c, r, &ready);
+    }
+    if (err == EF_OK)
+        take_copy(c, r);
+    pthread_mutex_unlock(&c->lock);
+    return err;
 }
 
 /* Asks the chip about sectors [i, i+n) of the run: all at once, then one by one. */
@@ -168,15 +197,14 @@ static void settle(struct ef_cache *c, const struct run *r)
     pthread_cond_broadcast(&c->changed);
 }
 
-enum ef_err ef_run_flush(struct ef_cache *c, uint32_t first, uint32_t count)
+enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uint32_t *next)
 {
-    struct run r = {.first = first, .count = count};
-    pthread_mutex_lock(&c->lock);
-    enum ef_err err = fill_partial(c, first, count);
-    bool taken = err == EF_OK && take_copy(c, &r);
-    pthread_mutex_unlock(&c->lock);
-    if (!taken)
-        return err; /* an erase took the sectors over meanwhile: nothing is left to write */
+    struct run r = {0};
+    *next = c->sectors;
+    enum ef_err err = claim_run(c, from, whole_only, &r);
+    if (err != EF_OK || r.count == 0)
+        return err;
+    *next = r.first + r.count;
     bool stray = false;
     err = find_differences(c, &r);
     if (err == EF_OK)

@@ -152,7 +152,8 @@ enum ef_err ef_command(struct ef_esp *esp, enum ef_op op, const uint8_t *payload
                        size_t payload_len, uint32_t checksum, size_t reply_len, int timeout_ms,
                        struct ef_reply *reply)
 {
-    ef_deadline deadline = ef_deadline_in(timeout_ms);
+    int wire_ms = ef_link_wire_ms(esp->link, payload_len + reply_len);
+    ef_deadline deadline = ef_deadline_in((int64_t)timeout_ms + wire_ms);
     enum ef_err err = ef_command_send(esp, op, payload, payload_len, checksum, deadline);
     if (err != EF_OK)
         return err;

@@ -92,11 +92,8 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
     ef_link_init(&s->link, s->line);
     s->esp = (struct ef_esp){.link = &s->link, .log = log, .rom_status = 2};
     err = open_steps(s);
-    if (err != EF_OK) {
-        ef_line_close(s->line);
-        s->line = NULL;
-        ef_stub_free(&s->stub);
-    }
+    if (err != EF_OK)
+        ef_session_close(s);
     return err;
 }
 
@@ -125,23 +122,28 @@ enum ef_err ef_session_recover(struct ef_session *s)
     return err == EF_OK ? ef_flash_set_params(s) : err;
 }
 
+static void leave_board(struct ef_session *s)
+{
+    bool reset = s->config.after == EF_AFTER_HARD_RESET;
+    if (reset && ef_line_has_modem_lines(s->line)) {
+        if (ef_reset_to_firmware(s->line) == EF_OK)
+            ef_log(s->log, EF_LOG_INFO, "the board was reset and runs its firmware");
+        return;
+    }
+    /* The next program to open the port expects the ROM's baud. */
+    if (s->line->baud != 0 && s->line->baud != EF_ROM_BAUD)
+        ef_baud_change(s, EF_ROM_BAUD);
+    if (reset && s->flash_size)
+        ef_log(s->log, EF_LOG_INFO,
+               "this line cannot reset the board: it stays in its loader "
+               "until it is reset by hand");
+}
+
 void ef_session_close(struct ef_session *s)
 {
     if (!s->line)
         return;
-    bool lines = ef_line_has_modem_lines(s->line);
-    if (s->config.after == EF_AFTER_HARD_RESET && lines) {
-        if (ef_reset_to_firmware(s->line) == EF_OK)
-            ef_log(s->log, EF_LOG_INFO, "the board was reset and runs its firmware");
-    } else {
-        /* The next program to open the port expects the ROM's baud. */
-        if (s->line->baud != 0 && s->line->baud != EF_ROM_BAUD)
-            ef_baud_change(s, EF_ROM_BAUD);
-        if (s->config.after == EF_AFTER_HARD_RESET)
-            ef_log(s->log, EF_LOG_INFO,
-                   "this line cannot reset the board: it stays in its loader "
-                   "until it is reset by hand");
-    }
+    leave_board(s);
     ef_line_close(s->line);
     s->line = NULL;
     ef_stub_free(&s->stub);

@@ -54,7 +54,8 @@ static enum ef_err cut_short(struct ef_session *s)
  */
 static enum ef_err read_packet(struct ef_session *s, uint8_t *buf, uint32_t len, uint32_t total)
 {
-    ef_deadline deadline = ef_deadline_in(EF_COMMAND_TIMEOUT_MS);
+    ef_deadline deadline =
+        ef_deadline_in((int64_t)EF_COMMAND_TIMEOUT_MS + ef_link_wire_ms(&s->link, len));
     enum ef_err err = ef_link_wait_begin(&s->link, deadline);
     if (err == EF_OK)
         err = send_ack(s, total);

@@ -122,3 +122,10 @@ enum ef_err ef_link_resync(struct ef_link *link, int quiet_ms)
     ef_slip_decoder_init(&link->slip, link->frame, sizeof(link->frame));
     return err;
 }
+
+int ef_link_wire_ms(const struct ef_link *link, size_t bytes)
+{
+    enum { BITS_PER_BYTE = 10, FAR_END_BAUD = 115200 };
+    uint64_t baud = link->line->baud ? link->line->baud : FAR_END_BAUD;
+    return (int)(2 * bytes * BITS_PER_BYTE * 1000 / baud);
+}

@@ -7,9 +7,12 @@
 
 #include "espflashfs/front.h"
 
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Exit statuses, as the man page lists them. */
 enum { EXIT_USAGE = 2, EXIT_NO_BOARD = 1, EXIT_DATA_LOST = 3 };
@@ -21,9 +24,26 @@ struct program {
     struct ef_mount mount;
     struct ef_front *front;
     struct ef_worker *worker;
+    char *stub_folder[3]; /* NULL-terminated */
 };
 
-static const char *const STUB_FOLDERS[] = {EF_BUILD_STUB_DIR, EF_DATA_DIR "/stubs", NULL};
+/*
+ * Stubs lie beside the program in a build tree, and in the data folder of its installation.
+ * Both are found from where the program is, so that an installation may be moved.
+ */
+static void find_stub_folders(struct program *p)
+{
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+    if (n < 0)
+        return;
+    exe[n] = '\0';
+    const char *folder = dirname(exe);
+    if (asprintf(&p->stub_folder[0], "%s/stubs", folder) < 0)
+        p->stub_folder[0] = NULL;
+    else if (asprintf(&p->stub_folder[1], "%s/" EF_DATA_FROM_BIN "/stubs", folder) < 0)
+        p->stub_folder[1] = NULL;
+}
 
 static enum ef_err open_board(struct program *p)
 {
@@ -34,7 +54,7 @@ static enum ef_err open_board(struct program *p)
                                        .before = o->before,
                                        .after = o->after,
                                        .stub = o->stub,
-                                       .stub_folders = STUB_FOLDERS,
+                                       .stub_folders = (const char *const *)p->stub_folder,
                                        .size = o->size};
     if (config.port)
         return ef_session_open(&config, &p->log, &p->session);
@@ -142,6 +162,7 @@ static int run(struct program *p)
         perror(o->log_file);
         return EXIT_USAGE;
     }
+    find_stub_folders(p);
     return o->probe ? probe(p) : mount_board(p);
 }
 
@@ -155,6 +176,8 @@ int main(int argc, char **argv)
     ef_log_init(&p.log, "espflashfs", p.options.debug ? EF_LOG_DEBUG : EF_LOG_INFO);
     if (parsed)
         status = run(&p);
+    free(p.stub_folder[0]);
+    free(p.stub_folder[1]);
     ef_log_free(&p.log);
     ef_options_free(&p.options);
     return status;

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 /* The highest rate that USB bridges and chips share; below what any of them may fail at. */
-enum { DEFAULT_BAUD = 460800, BAUD_MIN = 1200, BAUD_MAX = 4000000 };
+enum { DEFAULT_BAUD = 460800, BAUD_MIN = 9600, BAUD_MAX = 4000000 };
 
 #define TEXT(name, field)                                                                          \
     {"--" name "=%s", offsetof(struct ef_options, field), 0},                                      \
@@ -95,7 +95,7 @@ static int check_baud(struct ef_options *o)
     bool is_auto = !o->baud_text || strcmp(o->baud_text, "auto") == 0;
     if (!is_auto &&
         (ef_text_to_u64(o->baud_text, &baud) != EF_OK || baud < BAUD_MIN || baud > BAUD_MAX))
-        return complain("baud=%s: a rate from 1200 to 4000000, or auto, is expected", o->baud_text);
+        return complain("baud=%s: a rate from 9600 to 4000000, or auto, is expected", o->baud_text);
     o->baud = (uint32_t)baud;
     return 0;
 }
