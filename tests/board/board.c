@@ -1,0 +1,278 @@
+#include "board.h"
+
+#include "board_state.h"
+
+#include "espflashfs/slip.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BAUD = 115200, ROM_BELIEVED_SIZE = 2 << 20, UART_FIFO = 128 };
+
+static const int64_t NS_PER_BYTE_AT_1_BAUD = 10LL * 1000 * 1000 * 1000;
+
+void eb_reject(struct eb_board *board, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    eb_event_v(&board->log, "REJECT ", format, args);
+    va_end(args);
+    board->counters.rejects++;
+    board->changed = true;
+}
+
+void eb_cpu_wait(struct eb_board *board, int64_t until_ns)
+{
+    if (until_ns > board->cpu_ns)
+        board->cpu_ns = until_ns;
+}
+
+void eb_uart_set_baud(struct eb_board *board, uint32_t baud)
+{
+    board->uart.baud = baud;
+    board->uart.byte_ns = board->config.real_line_rate ? NS_PER_BYTE_AT_1_BAUD / baud : 0;
+    eb_chip_set_clkdiv(board->config.chip, &board->regs, baud);
+    eb_event(&board->log, "BAUD %u", baud);
+}
+
+static void transmit(struct eb_board *board, const uint8_t *bytes, size_t len)
+{
+    struct eb_uart *uart = &board->uart;
+    if (len == 0)
+        return;
+    int64_t start_ns = uart->tx_free_ns > board->cpu_ns ? uart->tx_free_ns : board->cpu_ns;
+    uart->tx_free_ns = start_ns + (int64_t)len * uart->byte_ns;
+    board->counters.bytes_out += len;
+    board->config.outlet(board->config.outlet_ctx, bytes, len, start_ns, uart->byte_ns);
+}
+
+static void transmit_through_faults(struct eb_board *board, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        struct eb_fault_effect effect = eb_faults_byte(&board->faults, EB_OUT, bytes[i]);
+        if (effect.delay_ms > 0) {
+            eb_cpu_wait(board, board->uart.tx_free_ns);
+            board->uart.tx_free_ns = board->cpu_ns + (int64_t)effect.delay_ms * 1000000;
+        }
+        transmit(board, effect.bytes, effect.len);
+    }
+}
+
+void eb_uart_send(struct eb_board *board, const uint8_t *bytes, size_t len)
+{
+    if (board->faults.touches_bytes[EB_OUT])
+        transmit_through_faults(board, bytes, len);
+    else
+        transmit(board, bytes, len);
+    eb_cpu_wait(board, board->uart.tx_free_ns - UART_FIFO * board->uart.byte_ns);
+    board->changed = true;
+}
+
+void eb_uart_send_frame(struct eb_board *board, const uint8_t *payload, size_t len)
+{
+    uint8_t encoded[2 * EB_FRAME_CAP + 2];
+    eb_uart_send(board, encoded, ef_slip_encode(encoded, payload, len));
+}
+
+void eb_board_start_stub(struct eb_board *board)
+{
+    static const uint8_t GREETING[4] = {'O', 'H', 'A', 'I'};
+    eb_receiver_init(&board->rx);
+    eb_rom_input_init(&board->rom.input);
+    eb_stub_read_drop(board);
+    board->stub.deferred = 0;
+    board->stub.believed = board->nor.claim;
+    board->regs.attached = true;
+    board->mode = EB_MODE_STUB;
+    eb_event(&board->log, "STUB started");
+    eb_uart_send_frame(board, GREETING, sizeof(GREETING));
+}
+
+void eb_board_start_firmware(struct eb_board *board)
+{
+    board->mode = EB_MODE_FIRMWARE;
+    eb_event(&board->log, "FIRMWARE started");
+    eb_firmware_boot(board);
+}
+
+static uint32_t id_of_size(uint32_t size)
+{
+    uint32_t exponent = 0;
+    while ((1U << exponent) < size)
+        exponent++;
+    return exponent << 16 | 0x40C8; /* as the transcripts' GD25Q32 */
+}
+
+/* What an id promises, 0 where its size byte says nothing. */
+static uint32_t size_of_id(uint32_t id)
+{
+    uint32_t code = id >> 16 & 0xFF;
+    if (code >= 0x12 && code <= 0x1C)
+        return 1U << code;
+    if (code >= 0x20 && code <= 0x22)
+        return 1U << (code + 6);
+    if (code >= 0x32 && code <= 0x3A)
+        return 1U << (code - 0x20);
+    return 0;
+}
+
+static void start_rom(struct eb_board *board)
+{
+    const struct eb_config *config = &board->config;
+    uint32_t id = config->has_flash_id ? config->flash_id : id_of_size(config->flash_size);
+    if (size_of_id(id) > board->nor.claim)
+        board->nor.claim = size_of_id(id);
+    eb_registers_init(&board->regs, &config->chip->spi, id);
+    eb_chip_preset(config->chip, &board->regs, config->has_mac ? config->mac : config->chip->mac);
+    eb_uart_set_baud(board, FIRST_BAUD);
+    eb_rom_input_init(&board->rom.input);
+    eb_receiver_init(&board->rx);
+    board->rom.believed =
+        (config->chip->rom_has & EB_ROM_FLASH) != 0 ? ROM_BELIEVED_SIZE : board->nor.claim;
+    board->stub.believed = board->nor.claim;
+    board->mode = config->firmware ? EB_MODE_FIRMWARE : EB_MODE_ROM;
+}
+
+struct eb_board *eb_board_new(const struct eb_config *config, char *why)
+{
+    struct eb_board *board = calloc(1, sizeof(*board));
+    if (!board)
+        return NULL;
+    if (eb_nor_open(&board->nor, config->flash_path, config->flash_size, why, EB_WHY_CAP) < 0) {
+        free(board);
+        return NULL;
+    }
+    board->config = *config;
+    board->faults = config->faults;
+    board->log = config->log;
+    board->firmware_ns = EB_NEVER;
+    board->changed = true;
+    start_rom(board);
+    return board;
+}
+
+void eb_board_free(struct eb_board *board)
+{
+    if (!board)
+        return;
+    eb_stub_read_drop(board);
+    eb_download_close(&board->download);
+    eb_nor_close(&board->nor);
+    eb_event_log_close(&board->log);
+    free(board);
+}
+
+static void feed(struct eb_board *board, uint8_t byte, int64_t now_ns)
+{
+    board->counters.bytes_in++;
+    if (board->mode == EB_MODE_ROM) {
+        if (!eb_rom_input_byte(&board->rom.input, byte, now_ns))
+            eb_event(&board->log, "DAMAGED or surplus frame dropped");
+    } else if (board->mode == EB_MODE_STUB) {
+        uint64_t lost = board->rx.lost_ends;
+        eb_receiver_byte(&board->rx, byte, now_ns);
+        if (board->rx.lost_ends != lost)
+            eb_event(&board->log, "LOST a frame: both buffers are held");
+    }
+}
+
+void eb_board_input(struct eb_board *board, const uint8_t *bytes, size_t len, int64_t now_ns)
+{
+    for (size_t i = 0; i < len; i++) {
+        eb_board_advance(board, now_ns);
+        feed(board, bytes[i], now_ns);
+    }
+    eb_board_advance(board, now_ns);
+    board->changed = true;
+}
+
+static bool step(struct eb_board *board, int64_t now_ns)
+{
+    switch (board->mode) {
+    case EB_MODE_ROM:
+        return eb_rom_step(board, now_ns);
+    case EB_MODE_STUB:
+        return eb_stub_step(board, now_ns);
+    case EB_MODE_FIRMWARE:
+        break;
+    }
+    return eb_firmware_step(board, now_ns);
+}
+
+int64_t eb_board_advance(struct eb_board *board, int64_t now_ns)
+{
+    while (step(board, now_ns)) {
+    }
+    switch (board->mode) {
+    case EB_MODE_ROM:
+        return eb_rom_next_ns(board);
+    case EB_MODE_STUB:
+        return eb_stub_next_ns(board);
+    case EB_MODE_FIRMWARE:
+        break;
+    }
+    return board->firmware_ns;
+}
+
+void eb_board_connected(struct eb_board *board, int64_t now_ns)
+{
+    eb_event(&board->log, "CONNECTED");
+    if (board->mode == EB_MODE_FIRMWARE) {
+        eb_cpu_wait(board, now_ns);
+        eb_firmware_boot(board);
+    }
+}
+
+void eb_board_hung_up(struct eb_board *board, int64_t now_ns)
+{
+    eb_board_advance(board, now_ns);
+    eb_event(&board->log, "HUNG UP");
+    board->firmware_ns = EB_NEVER;
+}
+
+uint32_t eb_board_baud(const struct eb_board *board)
+{
+    return board->uart.baud;
+}
+
+int64_t eb_board_byte_ns(const struct eb_board *board)
+{
+    return board->uart.byte_ns;
+}
+
+enum eb_mode eb_board_mode(const struct eb_board *board)
+{
+    return board->mode;
+}
+
+const struct eb_counters *eb_board_counters(const struct eb_board *board)
+{
+    return &board->counters;
+}
+
+const struct eb_nor *eb_board_nor(const struct eb_board *board)
+{
+    return &board->nor;
+}
+
+struct eb_nor *eb_board_nor_to_fill(struct eb_board *board)
+{
+    return &board->nor;
+}
+
+struct eb_faults *eb_board_faults(struct eb_board *board)
+{
+    return &board->faults;
+}
+
+struct eb_event_log *eb_board_log(struct eb_board *board)
+{
+    return &board->log;
+}
+
+bool eb_board_take_changed(struct eb_board *board)
+{
+    bool changed = board->changed;
+    board->changed = false;
+    return changed;
+}

@@ -1,0 +1,80 @@
+/*
+ * The simulated board, without any line around it: bytes in with the time they arrived,
+ * bytes out with the time they leave. Time is given by the caller, in nanoseconds from
+ * any start, and never runs backwards; nothing here blocks or looks at a clock, so a
+ * unit test can drive it in one go. One thread.
+ */
+#ifndef EB_BOARD_H
+#define EB_BOARD_H
+
+#include "chips.h"
+#include "counters.h"
+#include "event_log.h"
+#include "faults.h"
+#include "nor.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EB_NEVER INT64_MAX
+enum { EB_WHY_CAP = 256 };
+
+/* What plays on the board's UART. */
+enum eb_mode { EB_MODE_ROM, EB_MODE_STUB, EB_MODE_FIRMWARE };
+
+/*
+ * Takes `len` bytes that leave the chip one after another: byte i is out at
+ * start_ns + (i + 1) * byte_ns.
+ */
+typedef void (*eb_outlet)(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns,
+                          int64_t byte_ns);
+
+struct eb_config {
+    const struct eb_chip *chip;
+    const char *flash_path; /* NULL: memory only */
+    uint32_t flash_size;    /* bytes, a multiple of 64 KiB */
+    bool has_mac, has_flash_id;
+    uint8_t mac[6];
+    uint32_t flash_id;      /* as struct eb_registers has it */
+    bool real_line_rate;    /* bytes take their time at the baud in force */
+    bool real_flash_timing; /* erases, programs and digests take a data sheet's time */
+    bool firmware;          /* boots into its firmware, not into download mode */
+    struct eb_faults faults;
+    struct eb_event_log log; /* the board closes it */
+    eb_outlet outlet;
+    void *outlet_ctx;
+};
+
+struct eb_board;
+
+/* NULL with a sentence in `why` (EB_WHY_CAP bytes): then the log stays the caller's. */
+struct eb_board *eb_board_new(const struct eb_config *config, char *why);
+void eb_board_free(struct eb_board *board);
+
+/* Bytes that arrive at the chip at `now_ns`, after everything due before was run. */
+void eb_board_input(struct eb_board *board, const uint8_t *bytes, size_t len, int64_t now_ns);
+
+/* Runs what is due; returns when something will be next, or EB_NEVER. */
+int64_t eb_board_advance(struct eb_board *board, int64_t now_ns);
+
+/* A host opened or left the line. The loader keeps its state, as on a real board. */
+void eb_board_connected(struct eb_board *board, int64_t now_ns);
+void eb_board_hung_up(struct eb_board *board, int64_t now_ns);
+
+uint32_t eb_board_baud(const struct eb_board *board);
+/* How long a byte is on the line now; 0 unless the line rate is real. */
+int64_t eb_board_byte_ns(const struct eb_board *board);
+enum eb_mode eb_board_mode(const struct eb_board *board);
+const struct eb_counters *eb_board_counters(const struct eb_board *board);
+const struct eb_nor *eb_board_nor(const struct eb_board *board);
+struct eb_nor *eb_board_nor_to_fill(struct eb_board *board); /* for tests */
+
+/* The faults that befall this board's bytes: the line in front of it applies those of IN. */
+struct eb_faults *eb_board_faults(struct eb_board *board);
+struct eb_event_log *eb_board_log(struct eb_board *board);
+
+/* True once after anything that the counters' file shows has changed. */
+bool eb_board_take_changed(struct eb_board *board);
+
+#endif

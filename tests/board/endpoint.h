@@ -1,0 +1,51 @@
+/*
+ * Where a host reaches the board: a listening socket, or a pseudo terminal. One host at a
+ * time. Every call returns at once; nothing here knows the serial protocol.
+ */
+#ifndef EB_ENDPOINT_H
+#define EB_ENDPOINT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct eb_endpoint;
+
+struct eb_endpoint_kind {
+    /*
+     * A host that came or left since the last call: *connected is set anew. Returns the
+     * descriptor to wait on for reading, -1 if there is none to wait on just now.
+     */
+    int (*look)(struct eb_endpoint *endpoint, bool *connected);
+    /* The host's baud, 0 where the line has none. */
+    uint32_t (*host_baud)(const struct eb_endpoint *endpoint);
+    /* The host is gone as far as reading or writing showed. */
+    void (*hang_up)(struct eb_endpoint *endpoint);
+    void (*close)(struct eb_endpoint *endpoint);
+};
+
+struct eb_endpoint {
+    const struct eb_endpoint_kind *kind;
+    int listen_fd;       /* a socket's; -1 else */
+    int fd;              /* to the host; a socket's is -1 while there is none */
+    char name[PATH_MAX]; /* what `listening on` says, and a pty's link to remove */
+};
+
+/*
+ * `where` is socket:PORT or pty:LINK. 0, or -1 with a sentence in `why`. Sockets listen on
+ * 127.0.0.1 alone; port 0 picks a free one. An existing LINK that is a symbolic link is
+ * replaced.
+ */
+int eb_endpoint_open(struct eb_endpoint *endpoint, const char *where, char *why, size_t why_cap);
+
+/* The two kinds, by what follows the colon. */
+int eb_endpoint_open_socket(struct eb_endpoint *endpoint, const char *port, char *why,
+                            size_t why_cap);
+int eb_endpoint_open_pty(struct eb_endpoint *endpoint, const char *link, char *why, size_t why_cap);
+
+/* The output speed set on a terminal, whatever number it is; 0 if it cannot be told. */
+uint32_t eb_terminal_baud(int fd);
+
+#endif

@@ -1,0 +1,185 @@
+#include "faults.h"
+
+#include "espflashfs/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FIELDS_MAX = 5, SPEC_CAP = 128, PER_MILLION = 1000000 };
+
+static const uint64_t FOREVER = UINT64_MAX;
+
+/* How a kind is spelt: its name, then fields by letter (d direction, n number, o optional). */
+struct spelling {
+    const char *name;
+    enum eb_fault_kind kind;
+    const char *fields;
+};
+
+static const struct spelling SPELLINGS[] = {
+    {"drop", EB_FAULT_DROP, "dn"},        {"flip", EB_FAULT_FLIP, "dno"},
+    {"dup", EB_FAULT_DUP, "dn"},          {"delay", EB_FAULT_DELAY, "dnn"},
+    {"silence", EB_FAULT_SILENCE, "dno"}, {"random-flip", EB_FAULT_RANDOM_FLIP, "dn"},
+    {"reject", EB_FAULT_REJECT, "n"},     {"reject-op", EB_FAULT_REJECT_OP, "nn"},
+};
+
+const char *eb_faults_help(void)
+{
+    return "  drop:DIR:N             drop byte N\n"
+           "  flip:DIR:N[:BIT]       flip a bit (0 if not given) of byte N\n"
+           "  dup:DIR:N              send byte N twice\n"
+           "  delay:DIR:N:MS         hold byte N, and all behind it, for MS\n"
+           "  silence:DIR:N[:BYTES]  drop everything from byte N on, or BYTES of it\n"
+           "  random-flip:DIR:PPM    flip a random bit in PPM of a million bytes\n"
+           "  reject:K               answer the K-th command with an error, don't run it\n"
+           "  reject-op:0xNN:K       the same for the K-th command of one opcode\n"
+           "  DIR is in (host to board) or out; N counts bytes since the start, from 0;\n"
+           "  K counts from 1.\n";
+}
+
+void eb_faults_init(struct eb_faults *faults, uint64_t seed)
+{
+    memset(faults, 0, sizeof(*faults));
+    faults->random = seed != 0 ? seed : 1;
+}
+
+/* xorshift64*: small, seeded, good enough to pick bits. */
+uint64_t eb_faults_random(struct eb_faults *faults)
+{
+    uint64_t x = faults->random;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    faults->random = x;
+    return x * 0x2545F4914F6CDD1DULL;
+}
+
+static int split(char *text, char *fields[FIELDS_MAX])
+{
+    int count = 0;
+    for (char *next = text; next && count < FIELDS_MAX; count++)
+        fields[count] = strsep(&next, ":");
+    return count;
+}
+
+static bool parse_direction(const char *text, enum eb_direction *direction)
+{
+    *direction = strcmp(text, "in") == 0 ? EB_IN : EB_OUT;
+    return *direction == EB_IN || strcmp(text, "out") == 0;
+}
+
+static bool parse_fields(const struct spelling *spelling, char *const *fields, int count,
+                         struct eb_fault *fault)
+{
+    uint64_t numbers[2] = {0, 0};
+    int number = 0;
+    int used = 0;
+    for (const char *f = spelling->fields; *f; f++, used++) {
+        if (used == count) {
+            if (*f != 'o')
+                return false;
+            numbers[number] = fault->kind == EB_FAULT_SILENCE ? FOREVER : 0;
+            break;
+        }
+        if (*f == 'd') {
+            if (!parse_direction(fields[used], &fault->direction))
+                return false;
+        } else if (ef_text_to_u64(fields[used], &numbers[number++]) != EF_OK) {
+            return false;
+        }
+    }
+    fault->index = numbers[0];
+    fault->count = numbers[1];
+    if (fault->kind == EB_FAULT_REJECT_OP) {
+        fault->op = (uint8_t)numbers[0];
+        fault->index = numbers[1];
+    }
+    if (fault->kind == EB_FAULT_RANDOM_FLIP)
+        fault->count = numbers[0];
+    return used == count && (fault->kind != EB_FAULT_FLIP || fault->count < 8);
+}
+
+int eb_faults_add(struct eb_faults *faults, const char *spec, char *why, size_t why_cap)
+{
+    char text[SPEC_CAP];
+    if (faults->count == EB_FAULTS_MAX || strlen(spec) >= sizeof(text)) {
+        snprintf(why, why_cap, "too many or too long faults");
+        return -1;
+    }
+    memcpy(text, spec, strlen(spec) + 1);
+    char *fields[FIELDS_MAX];
+    int count = split(text, fields);
+    for (size_t i = 0; i < sizeof(SPELLINGS) / sizeof(SPELLINGS[0]); i++) {
+        if (strcmp(fields[0], SPELLINGS[i].name) != 0)
+            continue;
+        struct eb_fault fault = {.kind = SPELLINGS[i].kind};
+        if (!parse_fields(&SPELLINGS[i], fields + 1, count - 1, &fault))
+            break;
+        if (fault.kind != EB_FAULT_REJECT && fault.kind != EB_FAULT_REJECT_OP)
+            faults->touches_bytes[fault.direction] = true;
+        faults->list[faults->count++] = fault;
+        return 0;
+    }
+    snprintf(why, why_cap, "'%s' is no fault; --help lists them", spec);
+    return -1;
+}
+
+static void apply(struct eb_faults *faults, const struct eb_fault *fault, uint64_t at,
+                  struct eb_fault_effect *effect)
+{
+    bool hit = at == fault->index;
+    switch (fault->kind) {
+    case EB_FAULT_DROP:
+        effect->len = hit ? 0 : effect->len;
+        break;
+    case EB_FAULT_FLIP:
+        effect->bytes[0] ^= (uint8_t)(hit ? 1U << fault->count : 0);
+        break;
+    case EB_FAULT_DUP:
+        effect->len = hit ? 2 : effect->len;
+        break;
+    case EB_FAULT_DELAY:
+        effect->delay_ms += hit ? (uint32_t)fault->count : 0;
+        break;
+    case EB_FAULT_SILENCE:
+        if (at >= fault->index && at - fault->index < fault->count)
+            effect->len = 0;
+        break;
+    case EB_FAULT_RANDOM_FLIP:
+        if (eb_faults_random(faults) % PER_MILLION < fault->count)
+            effect->bytes[0] ^= (uint8_t)(1U << (eb_faults_random(faults) % 8));
+        break;
+    case EB_FAULT_REJECT:
+    case EB_FAULT_REJECT_OP:
+        break;
+    }
+}
+
+struct eb_fault_effect eb_faults_byte(struct eb_faults *faults, enum eb_direction direction,
+                                      uint8_t byte)
+{
+    struct eb_fault_effect effect = {.bytes = {byte, byte}, .len = 1};
+    uint64_t at = faults->seen[direction]++;
+    if (!faults->touches_bytes[direction])
+        return effect;
+    for (size_t i = 0; i < faults->count; i++) {
+        if (faults->list[i].direction == direction)
+            apply(faults, &faults->list[i], at, &effect);
+    }
+    effect.bytes[1] = effect.bytes[0];
+    return effect;
+}
+
+bool eb_faults_command(struct eb_faults *faults, uint8_t op)
+{
+    uint64_t nth = ++faults->commands;
+    uint64_t nth_of_op = ++faults->ops[op];
+    for (size_t i = 0; i < faults->count; i++) {
+        const struct eb_fault *fault = &faults->list[i];
+        if (fault->kind == EB_FAULT_REJECT && fault->index == nth)
+            return true;
+        if (fault->kind == EB_FAULT_REJECT_OP && fault->op == op && fault->index == nth_of_op)
+            return true;
+    }
+    return false;
+}

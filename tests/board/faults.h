@@ -1,0 +1,69 @@
+/*
+ * Faults as data: --fault's specifications, and their effect on the bytes and commands
+ * that pass. Random ones come from a seed, so that a run can be repeated. One thread.
+ */
+#ifndef EB_FAULTS_H
+#define EB_FAULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum eb_direction { EB_IN, EB_OUT }; /* as the board sees it: IN is host to board */
+
+enum eb_fault_kind {
+    EB_FAULT_DROP,
+    EB_FAULT_FLIP,
+    EB_FAULT_DUP,
+    EB_FAULT_DELAY,
+    EB_FAULT_SILENCE,
+    EB_FAULT_RANDOM_FLIP,
+    EB_FAULT_REJECT,
+    EB_FAULT_REJECT_OP
+};
+
+struct eb_fault {
+    enum eb_fault_kind kind;
+    enum eb_direction direction;
+    uint8_t op;     /* REJECT_OP */
+    uint64_t index; /* byte index from 0, or the K-th command from 1 */
+    uint64_t count; /* SILENCE: bytes; FLIP: bit; DELAY: ms; RANDOM_FLIP: per million */
+};
+
+enum { EB_FAULTS_MAX = 64 };
+
+struct eb_faults {
+    struct eb_fault list[EB_FAULTS_MAX];
+    size_t count;
+    bool touches_bytes[2]; /* by direction: false lets bytes pass unlooked at */
+    uint64_t seen[2];      /* bytes that passed in each direction */
+    uint64_t commands;
+    uint64_t ops[256];
+    uint64_t random; /* the generator's state, never 0 */
+};
+
+/* What becomes of one byte. */
+struct eb_fault_effect {
+    uint8_t bytes[2];
+    uint8_t len; /* 0 dropped, 1, or 2 doubled */
+    uint32_t delay_ms;
+};
+
+void eb_faults_init(struct eb_faults *faults, uint64_t seed);
+
+/* Adds the fault that `spec` spells. 0, or -1 with a sentence in `why`. */
+int eb_faults_add(struct eb_faults *faults, const char *spec, char *why, size_t why_cap);
+
+/* The specifications, one a line, for --help. */
+const char *eb_faults_help(void);
+
+struct eb_fault_effect eb_faults_byte(struct eb_faults *faults, enum eb_direction direction,
+                                      uint8_t byte);
+
+/* Counts a command; true if it is to be rejected. */
+bool eb_faults_command(struct eb_faults *faults, uint8_t op);
+
+/* The next number of the seeded generator. */
+uint64_t eb_faults_random(struct eb_faults *faults);
+
+#endif

@@ -1,0 +1,188 @@
+#include "server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WAIT_SIGNAL, WAIT_HOST, WAIT_COUNT };
+
+static const int64_t NS_PER_S = 1000LL * 1000 * 1000;
+static const int64_t COUNTERS_EVERY_NS = 50LL * 1000 * 1000;
+static const int64_t LOOK_EVERY_NS = 20LL * 1000 * 1000; /* for a pty that nobody has open */
+static const int64_t OUT_GRAIN_NS = 200LL * 1000;        /* bytes that follow closely go together */
+
+static int64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void write_counters(struct eb_server *server, int64_t now)
+{
+    if (server->counters_path &&
+        eb_counters_write(eb_board_counters(server->board), eb_board_nor(server->board),
+                          server->counters_path) < 0)
+        eb_event(eb_board_log(server->board), "cannot write %s: %s", server->counters_path,
+                 strerror(errno));
+    server->counters_stale = false;
+    server->counters_ns = now;
+}
+
+static void set_connected(struct eb_server *server, bool connected, int64_t now)
+{
+    if (connected == server->connected)
+        return;
+    server->connected = connected;
+    eb_line_out_clear(server->out);
+    server->pending_len = 0;
+    if (connected)
+        eb_board_connected(server->board, now);
+    else
+        eb_board_hung_up(server->board, now);
+}
+
+static void lose_host(struct eb_server *server, int64_t now)
+{
+    server->endpoint->kind->hang_up(server->endpoint);
+    set_connected(server, false, now);
+}
+
+static void read_host(struct eb_server *server, int64_t now)
+{
+    uint8_t bytes[4096];
+    size_t room = eb_line_in_room(server->in);
+    ssize_t n = read(server->endpoint->fd, bytes, room < sizeof(bytes) ? room : sizeof(bytes));
+    if (n > 0)
+        eb_line_in_put(server->in, bytes, (size_t)n, now);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        lose_host(server, now);
+}
+
+void eb_server_outlet(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns,
+                      int64_t byte_ns)
+{
+    struct eb_server *server = ctx;
+    uint8_t chunk[1024];
+    while (len > 0) {
+        size_t n = len < sizeof(chunk) ? len : sizeof(chunk);
+        memcpy(chunk, bytes, n);
+        /* Judged as they leave: the host changes its baud after what it got at the old one. */
+        eb_line_garble(server->board, server->in->host_baud, chunk, n);
+        eb_line_out_put(server->out, chunk, n, start_ns, byte_ns);
+        start_ns += (int64_t)n * byte_ns;
+        bytes += n;
+        len -= n;
+    }
+}
+
+static void write_host(struct eb_server *server, int64_t now)
+{
+    uint8_t *free_part = server->pending + server->pending_len;
+    size_t n = eb_line_out_take(server->out, now, free_part, EB_PENDING_CAP - server->pending_len);
+    server->pending_len += n;
+    if (!server->connected)
+        server->pending_len = 0;
+    if (server->pending_len == 0)
+        return;
+    ssize_t sent = write(server->endpoint->fd, server->pending, server->pending_len);
+    if (sent > 0) {
+        server->pending_len -= (size_t)sent;
+        memmove(server->pending, server->pending + sent, server->pending_len);
+    } else if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        lose_host(server, now);
+    }
+}
+
+/* Everything that is due by now; returns when to come again. */
+static int64_t run_due(struct eb_server *server, int64_t now)
+{
+    server->in->host_baud = server->endpoint->kind->host_baud(server->endpoint);
+    int64_t next = eb_line_in_advance(server->in, now);
+    next = earlier(next, eb_board_advance(server->board, now));
+    write_host(server, now);
+    int64_t out_ns = eb_line_out_next_ns(server->out);
+    if (out_ns != INT64_MAX)
+        next = earlier(next, out_ns + (eb_board_byte_ns(server->board) > 0 ? OUT_GRAIN_NS : 0));
+    server->counters_stale = eb_board_take_changed(server->board) || server->counters_stale;
+    if (server->counters_stale && now - server->counters_ns >= COUNTERS_EVERY_NS)
+        write_counters(server, now);
+    if (server->counters_stale)
+        next = earlier(next, server->counters_ns + COUNTERS_EVERY_NS);
+    return next;
+}
+
+/* True if a signal asks to end. */
+static bool take_signal(struct eb_server *server, int signal_fd)
+{
+    struct signalfd_siginfo info;
+    while (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo != SIGUSR1)
+            return true;
+        write_counters(server, now_ns());
+    }
+    return false;
+}
+
+static int wait_until(struct pollfd *fds, int64_t next)
+{
+    struct timespec timeout;
+    int64_t left = next == EB_NEVER ? -1 : next - now_ns();
+    if (next != EB_NEVER && left < 0)
+        left = 0;
+    timeout.tv_sec = (time_t)(left / NS_PER_S);
+    timeout.tv_nsec = (long)(left % NS_PER_S);
+    int n = ppoll(fds, WAIT_COUNT, left < 0 ? NULL : &timeout, NULL);
+    return n < 0 && errno != EINTR ? -1 : 0;
+}
+
+static int serve(struct eb_server *server, int signal_fd)
+{
+    for (;;) {
+        bool connected;
+        int host_fd = server->endpoint->kind->look(server->endpoint, &connected);
+        set_connected(server, connected, now_ns());
+        int64_t next = run_due(server, now_ns());
+        if (host_fd < 0)
+            next = earlier(next, now_ns() + LOOK_EVERY_NS);
+        bool room = eb_line_in_room(server->in) > 0;
+        struct pollfd fds[WAIT_COUNT] = {
+            [WAIT_SIGNAL] = {.fd = signal_fd, .events = POLLIN},
+            [WAIT_HOST] = {
+                .fd = host_fd,
+                .events = (short)((room ? POLLIN : 0) | (server->pending_len > 0 ? POLLOUT : 0))}};
+        if (server->connected != connected)
+            continue; /* the host left while it was written to */
+        if (wait_until(fds, next) < 0)
+            return -1;
+        if ((fds[WAIT_SIGNAL].revents & POLLIN) != 0 && take_signal(server, signal_fd))
+            return 0;
+        if (connected && (fds[WAIT_HOST].revents & (POLLIN | POLLERR)) != 0 && room)
+            read_host(server, now_ns());
+    }
+}
+
+int eb_server_run(struct eb_server *server)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1);
+    int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (signal_fd < 0)
+        return -1;
+    write_counters(server, now_ns());
+    int result = serve(server, signal_fd);
+    write_counters(server, now_ns());
+    close(signal_fd);
+    return result;
+}
