@@ -1,0 +1,20 @@
+#!/bin/sh
+# What is installed works where it was put: the program and the stubs.
+. "$(dirname "$0")/../lib/lint.sh"
+
+root=$(mktemp -d "${TMPDIR:-/tmp}/espflashfs-root.XXXXXX")
+trap 'rm -rf "$root"' EXIT
+
+installed_file() {
+    find "$root" -type f -name "$1" | grep .
+}
+
+installed_version() {
+    "$(installed_file espflashfs)" --version
+}
+
+check 'cmake --install ends 0' env DESTDIR="$root" cmake --install "$EF_BUILD"
+check 'the installed program shows its version' installed_version
+check 'the stubs are installed' installed_file esp8266.json
+check 'their licence is installed' installed_file LICENSE
+finish_lint
