@@ -18,13 +18,15 @@ struct ef_node;
 
 struct ef_node_ops {
     uint64_t (*size)(struct ef_node *node);
-    /* `flags` are open(2)'s. *handle is given to the calls below. */
+    /* `flags` are open(2)'s, without O_TRUNC (see replace). *handle is given to the calls below. */
     int (*open)(struct ef_node *node, int flags, void **handle);
     ssize_t (*read)(struct ef_node *node, void *handle, uint8_t *buf, size_t len, uint64_t off,
                     struct ef_patience patience);
     ssize_t (*write)(struct ef_node *node, void *handle, const uint8_t *buf, size_t len,
                      uint64_t off, struct ef_patience patience);
-    /* `handle` is NULL for truncate(2) by path. */
+    /* The open of `handle` was one with O_TRUNC; comes right after it. Must not block. */
+    void (*replace)(struct ef_node *node, void *handle);
+    /* `handle` is NULL for truncate(2) by path, and for the O_TRUNC of an open. */
     int (*truncate)(struct ef_node *node, void *handle, uint64_t size, struct ef_patience patience);
     /* close(2) of one descriptor, which may have duplicates. */
     int (*flush)(struct ef_node *node, void *handle, struct ef_patience patience);

@@ -39,7 +39,7 @@ static enum ef_err suffix_to_factor(const char *s, uint64_t *factor)
         *factor = 1024;
         break;
     case 'm':
-        *factor = 1024U * 1024U;
+        *factor = 1048576;
         break;
     default:
         return EF_INVALID;

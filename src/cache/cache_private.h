@@ -51,6 +51,7 @@ struct ef_cache {
     bool stopping;
     bool stalled;  /* the last write-behind or flush failed: wait for the next flush */
     bool suspect;  /* a write or erase may have hit other sectors (see worker.h, stray) */
+    bool healing;  /* that is being looked into */
     bool unproven; /* some of them cannot be vouched for, and no flush has said so yet */
     enum ef_err flush_err;
     uint64_t passes_wanted, passes_begun, passes_done;

@@ -39,6 +39,11 @@ static void set_blank(struct ef_cache *c, uint32_t first, uint32_t end)
         sector->known = true;
         sector->generation++;
     }
+    if (c->dirty_count == 0) {
+        /* What could not be written is wanted no more. */
+        c->stalled = false;
+        c->flush_err = EF_OK;
+    }
     ef_cache_touch(c);
 }
 
@@ -141,7 +146,7 @@ enum ef_err ef_cache_erase(struct ef_cache *c, uint64_t off, uint64_t len,
         return err;
     err = erase_if_needed(c, first, end, patience);
     pthread_mutex_lock(&c->lock);
-    bool suspect = c->suspect;
+    bool suspect = c->suspect || c->healing;
     pthread_mutex_unlock(&c->lock);
     return err == EF_OK && suspect ? ef_cache_flush(c, patience) : err;
 }

@@ -25,8 +25,20 @@ static enum ef_err flush_all(struct ef_cache *c)
 static bool take_suspicion(struct ef_cache *c)
 {
     pthread_mutex_lock(&c->lock);
-    bool suspect = c->suspect;
+    c->healing = c->suspect;
     c->suspect = false;
+    bool healing = c->healing;
+    pthread_mutex_unlock(&c->lock);
+    return healing;
+}
+
+/* `checked`: as to the last suspicion taken. Returns true if one is left. */
+static bool end_healing(struct ef_cache *c, bool checked)
+{
+    pthread_mutex_lock(&c->lock);
+    c->suspect = c->suspect || !checked;
+    c->healing = false;
+    bool suspect = c->suspect;
     pthread_mutex_unlock(&c->lock);
     return suspect;
 }
@@ -35,18 +47,21 @@ static bool take_suspicion(struct ef_cache *c)
 static enum ef_err heal(struct ef_cache *c)
 {
     enum ef_err err = EF_OK;
+    bool checked = true;
     for (int i = 0; err == EF_OK && i < RECHECKS_MAX && take_suspicion(c); i++) {
         err = ef_cache_recheck(c);
-        if (err == EF_OK)
+        checked = err == EF_OK;
+        if (checked)
             err = flush_all(c);
     }
-    return err;
+    bool suspect = end_healing(c, checked);
+    return err == EF_OK && suspect ? EF_VERIFY : err;
 }
 
-static void write_behind(struct ef_cache *c)
+static void write_behind(struct ef_cache *c, bool whole_only)
 {
     uint32_t next;
-    enum ef_err err = ef_run_flush(c, 0, true, &next);
+    enum ef_err err = ef_run_flush(c, 0, whole_only, &next);
     if (err == EF_OK)
         err = heal(c);
     pthread_mutex_lock(&c->lock);
@@ -77,6 +92,11 @@ static void run_pass(struct ef_cache *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+static bool window_is_full(const struct ef_cache *c)
+{
+    return c->dirty_count >= EF_WINDOW_SECTORS;
+}
+
 void *ef_flusher_main(void *arg)
 {
     struct ef_cache *c = arg;
@@ -86,9 +106,11 @@ void *ef_flusher_main(void *arg)
             pthread_mutex_unlock(&c->lock);
             run_pass(c);
             pthread_mutex_lock(&c->lock);
-        } else if (!c->stalled && c->complete_count >= EF_RUN_SECTORS) {
+        } else if (!c->stalled && (c->complete_count >= EF_RUN_SECTORS || window_is_full(c))) {
+            /* Parts of sectors wait for the rest, unless nothing else would make room. */
+            bool whole_only = c->complete_count >= EF_RUN_SECTORS;
             pthread_mutex_unlock(&c->lock);
-            write_behind(c);
+            write_behind(c, whole_only);
             pthread_mutex_lock(&c->lock);
         } else {
             pthread_cond_wait(&c->changed, &c->lock);
@@ -102,7 +124,8 @@ enum ef_err ef_cache_flush(struct ef_cache *c, struct ef_patience patience)
 {
     pthread_mutex_lock(&c->lock);
     enum ef_err err = EF_OK;
-    if (c->dirty_count > 0 || c->suspect || c->unproven || c->passes_begun > c->passes_done) {
+    if (c->dirty_count > 0 || c->suspect || c->healing || c->unproven ||
+        c->passes_begun > c->passes_done) {
         /* A pass that has begun may have gone past our sectors: ask for the next one. */
         if (c->passes_wanted == c->passes_begun)
             c->passes_wanted++;

@@ -40,13 +40,14 @@ static enum ef_err recheck_run(struct ef_cache *c, uint32_t s, uint32_t n, struc
     bool same;
     enum ef_err err = compare(c, s, n, &same);
     for (uint32_t i = s; i < s + n && err == EF_OK && !same; i++) {
-        if (clean_run(c, i) == 0)
-            continue;
         bool one_same = false;
-        err = compare(c, i, 1, &one_same);
-        if (err != EF_OK || one_same || clean_run(c, i) == 0)
+        if (clean_run(c, i) > 0)
+            err = compare(c, i, 1, &one_same);
+        if (err != EF_OK || one_same)
             continue;
         c->sector[i].known = false;
+        if (clean_run(c, i) == 0)
+            continue; /* somebody writes or erases it anyway */
         ef_sector_set_dirty(c, i);
         found->damaged++;
     }
@@ -57,6 +58,8 @@ static enum ef_err recheck_run(struct ef_cache *c, uint32_t s, uint32_t n, struc
 static enum ef_err recheck_digest(struct ef_cache *c, uint32_t s, struct recheck *found)
 {
     struct sector *sector = &c->sector[s];
+    if (sector->have)
+        sector->known = false; /* dirty: what it is to replace may have been hit */
     if (!sector->known || sector->have) {
         found->unknown += !sector->have;
         return EF_OK;
@@ -77,6 +80,8 @@ enum ef_err ef_cache_recheck(struct ef_cache *c)
     ef_log(c->log, EF_LOG_WARN, "a damaged command may have hit other sectors: checking them");
     pthread_mutex_lock(&c->lock);
     for (uint32_t s = 0; s < c->sectors && err == EF_OK;) {
+        while (c->sector[s].erasing)
+            ef_cache_wait(c, FOREVER);
         uint32_t n = clean_run(c, s);
         err = n ? recheck_run(c, s, n, &found) : recheck_digest(c, s, &found);
         s += n ? n : 1;

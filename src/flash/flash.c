@@ -17,7 +17,15 @@ static bool whole_sectors(const struct ef_flash *f, uint32_t addr, uint32_t len)
 enum ef_err ef_flash_read(struct ef_flash *f, struct ef_read *r)
 {
     r->done = 0;
-    return fits(f, r->addr, r->len) ? f->ops->read(f, r) : EF_INVALID;
+    if (!fits(f, r->addr, r->len))
+        return EF_INVALID;
+    enum ef_err err = f->ops->read(f, r);
+    if (r->done > r->len || (err == EF_OK && r->done < r->len)) {
+        /* A layer that says yes has done all of it, and a failure carries a code. */
+        r->done = 0;
+        return EF_VERIFY;
+    }
+    return err;
 }
 
 enum ef_err ef_flash_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data)

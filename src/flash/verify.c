@@ -99,9 +99,21 @@ static enum ef_err count_stray(struct ef_flash *f, enum ef_err err)
     return err;
 }
 
+/*
+ * An erase that failed without a proof, a timeout perhaps because it went much too far, is
+ * judged when it is repeated: by what lay behind it before the first attempt.
+ */
+struct verify {
+    struct ef_flash flash; /* first */
+    bool unsettled;
+    uint32_t addr, len;
+    uint8_t witness[EF_DIGEST_BYTES];
+};
+
 static enum ef_err verify_write(struct ef_flash *f, uint32_t addr, uint32_t len,
                                 const uint8_t *data)
 {
+    ((struct verify *)f)->unsettled = false;
     enum ef_err err = ef_flash_write(f->below, addr, len, data);
     if (err == EF_OK) {
         uint8_t md5[EF_DIGEST_BYTES];
@@ -119,12 +131,18 @@ static uint32_t witness_len(const struct ef_flash *f, uint32_t end, uint32_t len
 
 static enum ef_err erase_with_witness(struct ef_flash *f, uint32_t addr, uint32_t len)
 {
+    struct verify *self = (struct verify *)f;
     uint32_t end = addr + len;
     uint32_t beyond = witness_len(f, end, len);
-    uint8_t witness[EF_DIGEST_BYTES];
-    enum ef_err err = beyond ? verify_digest(f, end, beyond, witness) : EF_OK;
+    enum ef_err err = EF_OK;
+    bool repeated = self->unsettled && self->addr == addr && self->len == len;
+    self->unsettled = repeated;
+    if (beyond && !repeated)
+        err = verify_digest(f, end, beyond, self->witness);
     if (err != EF_OK)
         return err;
+    self->addr = addr;
+    self->len = len;
     err = ef_flash_erase(f->below, addr, len);
     if (err == EF_OK) {
         uint8_t blank[EF_DIGEST_BYTES];
@@ -132,7 +150,8 @@ static enum ef_err erase_with_witness(struct ef_flash *f, uint32_t addr, uint32_
         err = expect_digest(f, "erase", addr, len, blank);
     }
     if (err == EF_OK && beyond)
-        err = expect_digest(f, "erase just before", end, beyond, witness);
+        err = expect_digest(f, "erase just before", end, beyond, self->witness);
+    self->unsettled = err != EF_OK && err != EF_VERIFY;
     return count_stray(f, err);
 }
 
@@ -144,7 +163,7 @@ static const struct ef_flash_ops VERIFY = {.read = verify_read,
 
 struct ef_flash *ef_flash_verify_new(struct ef_flash *below)
 {
-    struct ef_flash *f = ef_flash_wrap(below, sizeof(*f), "verify", &VERIFY);
+    struct ef_flash *f = ef_flash_wrap(below, sizeof(struct verify), "verify", &VERIFY);
     if (f)
         f->read_proven = true;
     return f;

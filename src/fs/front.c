@@ -16,16 +16,20 @@ enum {
     THREADS_IDLE = 8
 };
 
-struct ef_front {
-    struct fuse *fuse;
-    struct ef_mount *mount;
-    bool mounted;
-};
-
 /* What an open file is: its node and the node's handle. */
 struct open_file {
     struct ef_node *node;
     void *handle;
+    pid_t opener; /* the thread */
+    struct open_file *next, **link;
+};
+
+struct ef_front {
+    struct fuse *fuse;
+    struct ef_mount *mount;
+    bool mounted;
+    pthread_mutex_t lock;
+    struct open_file *files; /* under the lock; the newest first */
 };
 
 static struct ef_mount *current_mount(void)
@@ -101,6 +105,44 @@ static int front_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_
     return 0;
 }
 
+static void add_file(struct ef_front *front, struct open_file *file)
+{
+    pthread_mutex_lock(&front->lock);
+    file->next = front->files;
+    file->link = &front->files;
+    if (file->next)
+        file->next->link = &file->next;
+    front->files = file;
+    pthread_mutex_unlock(&front->lock);
+}
+
+static void release_file(struct ef_front *front, struct open_file *file)
+{
+    pthread_mutex_lock(&front->lock);
+    *file->link = file->next;
+    if (file->next)
+        file->next->link = file->link;
+    pthread_mutex_unlock(&front->lock);
+    file->node->ops->release(file->node, file->handle);
+    free(file);
+}
+
+/*
+ * The O_TRUNC of an open comes right behind it, as a truncate to 0 without a handle (see
+ * front_init): it means the file that this thread opened last.
+ */
+static void mark_replacing(struct ef_front *front, const struct ef_node *node)
+{
+    pid_t caller = fuse_get_context()->pid;
+    pthread_mutex_lock(&front->lock);
+    struct open_file *file = front->files;
+    while (file && (file->node != node || file->opener != caller))
+        file = file->next;
+    if (file && node->ops->replace)
+        node->ops->replace(file->node, file->handle);
+    pthread_mutex_unlock(&front->lock);
+}
+
 static int front_open(const char *path, struct fuse_file_info *fi)
 {
     struct ef_node *node = find_node(path);
@@ -110,11 +152,13 @@ static int front_open(const char *path, struct fuse_file_info *fi)
     if (!file)
         return -ENOMEM;
     file->node = node;
+    file->opener = fuse_get_context()->pid;
     int rc = node->ops->open(node, fi->flags, &file->handle);
     if (rc < 0) {
         free(file);
         return rc;
     }
+    add_file(current_mount()->front, file);
     fi->fh = (uintptr_t)file;
     fi->direct_io = node->direct_io;
     return 0;
@@ -146,6 +190,8 @@ static int front_truncate(const char *path, off_t size, struct fuse_file_info *f
         return -ENOENT;
     if (!node->ops->truncate)
         return -EACCES;
+    if (!fi && size == 0)
+        mark_replacing(current_mount()->front, node);
     return node->ops->truncate(node, fi ? opened(fi)->handle : NULL, (uint64_t)size, patience());
 }
 
@@ -168,10 +214,8 @@ static int front_fsync(const char *path, int datasync, struct fuse_file_info *fi
 
 static int front_release(const char *path, struct fuse_file_info *fi)
 {
-    struct open_file *file = opened(fi);
     (void)path;
-    file->node->ops->release(file->node, file->handle);
-    free(file);
+    release_file(current_mount()->front, opened(fi));
     return 0;
 }
 
@@ -271,8 +315,11 @@ static int front_link(const char *from, const char *to)
 }
 
 /*
- * No attribute is cached: after an open with O_TRUNC the kernel believes the size to be 0
- * until it asks again, and a changed mtime is what makes it drop stale pages.
+ * No attribute is cached: a changed mtime is what makes the kernel drop stale pages.
+ *
+ * O_TRUNC must not come with the open: the kernel would then set the size to 0 by itself
+ * until it asks again, and end a read that is under way there and then, so that a backup
+ * beside a restore comes out short without an error.
  */
 static void *front_init(struct fuse_conn_info *conn, struct fuse_config *config)
 {
@@ -282,7 +329,7 @@ static void *front_init(struct fuse_conn_info *conn, struct fuse_config *config)
     config->kernel_cache = 0;
     conn->max_write = TRANSFER_MAX;
     conn->max_readahead = TRANSFER_MAX;
-    conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
+    conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_ATOMIC_O_TRUNC);
     if (conn->capable & FUSE_CAP_AUTO_INVAL_DATA)
         conn->want |= FUSE_CAP_AUTO_INVAL_DATA;
     return current_mount();
@@ -327,9 +374,11 @@ struct ef_front *ef_front_new(int argc, char **argv, struct ef_mount *mount)
         return NULL;
     struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
     front->mount = mount;
+    pthread_mutex_init(&front->lock, NULL);
     front->fuse = fuse_new(&args, &OPERATIONS, sizeof(OPERATIONS), mount);
     fuse_opt_free_args(&args);
     if (!front->fuse) {
+        pthread_mutex_destroy(&front->lock);
         free(front);
         return NULL;
     }
@@ -381,6 +430,10 @@ void ef_front_free(struct ef_front *front)
     ef_front_unmount(front);
     fuse_remove_signal_handlers(fuse_get_session(front->fuse));
     fuse_destroy(front->fuse);
+    /* Of what is open when the mount ends, or was closed just before, the kernel tells nothing. */
+    while (front->files)
+        release_file(front, front->files);
+    pthread_mutex_destroy(&front->lock);
     free(front);
 }
 

@@ -18,6 +18,7 @@ enum { ZEROS = 64 * 1024, AHEAD = 128 * 1024 };
 struct handle {
     pthread_mutex_t lock;
     bool append;
+    bool used;          /* written to or truncated since the open */
     bool replacing;     /* opened with O_TRUNC */
     uint64_t end;       /* replacing: the last byte given, plus one */
     bool written;       /* since the last flush or fsync was reported */
@@ -39,9 +40,17 @@ static int flash_open(struct ef_node *node, int flags, void **out)
         return -ENOMEM;
     pthread_mutex_init(&h->lock, NULL);
     h->append = (flags & O_APPEND) != 0;
-    h->replacing = writer && (flags & O_TRUNC) != 0;
     *out = h;
     return 0;
+}
+
+static void flash_replace(struct ef_node *node, void *handle)
+{
+    (void)node;
+    struct handle *h = handle;
+    pthread_mutex_lock(&h->lock);
+    h->replacing = h->replacing || !h->used;
+    pthread_mutex_unlock(&h->lock);
 }
 
 static ssize_t flash_read(struct ef_node *node, void *handle, uint8_t *buf, size_t len,
@@ -85,6 +94,7 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
 {
     struct handle *h = handle;
     pthread_mutex_lock(&h->lock);
+    h->used = true;
     if (h->append)
         off = h->replacing ? h->end : flash_size(node);
     if (!ef_range_fits(off, len, flash_size(node))) {
@@ -117,6 +127,7 @@ static int flash_truncate(struct ef_node *node, void *handle, uint64_t size,
         return 0;
     enum ef_err err = EF_OK;
     pthread_mutex_lock(&h->lock);
+    h->used = true;
     if (h->replacing) {
         err = fill_hole(node, h, size, patience);
         if (err == EF_OK)
@@ -157,6 +168,7 @@ const struct ef_node_ops EF_FLASH_NODE = {.size = flash_size,
                                           .open = flash_open,
                                           .read = flash_read,
                                           .write = flash_write,
+                                          .replace = flash_replace,
                                           .truncate = flash_truncate,
                                           .flush = flash_flush,
                                           .fsync = flash_fsync,

@@ -32,7 +32,7 @@ static enum ef_err split_spec(const char *spec, char host[256], char port[16])
         return EF_INVALID;
     memcpy(host, s, len);
     host[len] = '\0';
-    strcpy(port, colon + 1);
+    memcpy(port, colon + 1, strlen(colon + 1) + 1);
     return EF_OK;
 }
 

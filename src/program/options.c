@@ -3,6 +3,7 @@
 #include "espflashfs/text.h"
 
 #include <fuse_opt.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,29 +24,31 @@ enum { DEFAULT_BAUD = 460800, BAUD_MIN = 9600, BAUD_MAX = 4000000 };
         name, offsetof(struct ef_options, field), 1                                                \
     }
 
-static const struct fuse_opt SPECS[] = {TEXT("port", port),
-                                        TEXT("baud", baud_text),
-                                        TEXT("chip", chip),
-                                        TEXT("before", before_text),
-                                        TEXT("after", after_text),
-                                        TEXT("stub", stub),
-                                        TEXT("size", size_text),
-                                        TEXT("log", log_file),
-                                        FLAG("-f", foreground),
-                                        FLAG("foreground", foreground),
-                                        FLAG("--foreground", foreground),
-                                        FLAG("-d", debug),
-                                        FLAG("debug", debug),
-                                        FLAG("--debug", debug),
-                                        FLAG("--probe", probe),
-                                        FLAG("-h", help),
-                                        FLAG("--help", help),
-                                        FLAG("-V", version),
-                                        FLAG("--version", version),
-                                        FLAG("ro", read_only),
-                                        FLAG("--ro", read_only),
-                                        FUSE_OPT_KEY("ro", FUSE_OPT_KEY_KEEP),
-                                        FUSE_OPT_END};
+static const struct fuse_opt SPECS[] = {
+    TEXT("port", port),
+    TEXT("baud", baud_text),
+    TEXT("chip", chip),
+    TEXT("before", before_text),
+    TEXT("after", after_text),
+    TEXT("stub", stub),
+    TEXT("size", size_text),
+    TEXT("log", log_file),
+    FLAG("-f", foreground),
+    FLAG("foreground", foreground),
+    FLAG("--foreground", foreground),
+    FLAG("-d", debug),
+    FLAG("debug", debug),
+    FLAG("--debug", debug),
+    FLAG("--probe", probe),
+    FLAG("-h", help),
+    FLAG("--help", help),
+    FLAG("-V", version),
+    FLAG("--version", version),
+    FLAG("ro", read_only),
+    FLAG("--ro", read_only),
+    /* the kernel is to know, too; not by FUSE_OPT_KEY, at which clang warns */
+    {"ro", UINT_MAX, FUSE_OPT_KEY_KEEP},
+    FUSE_OPT_END};
 
 static int complain(const char *format, const char *text)
 {
