@@ -110,6 +110,7 @@ bool ef_fd_has_modem_lines(int fd)
 void ef_fd_line_close(struct ef_line *line)
 {
     struct ef_fd_line *self = (struct ef_fd_line *)line;
+    ef_fd_unlock(self->fd);
     close(self->fd);
     free(self);
 }

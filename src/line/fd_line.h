@@ -28,6 +28,9 @@ bool ef_fd_has_modem_lines(int fd);
 /* Takes the tty behind `fd` for this process alone, or EF_BUSY, logged with the holder. */
 enum ef_err ef_fd_lock(int fd, const char *path, struct ef_log *log);
 
+/* Before the descriptor is closed. Harmless where nothing was locked. */
+void ef_fd_unlock(int fd);
+
 /* Logs why opening `path` failed with `error` and what to do about it. */
 enum ef_err ef_open_failed(const char *path, int error, struct ef_log *log);
 

@@ -84,8 +84,15 @@ enum ef_err ef_fd_lock(int fd, const char *path, struct ef_log *log)
         return report_busy(fd, path, log);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         return report_busy(fd, path, log);
-    ioctl(fd, TIOCEXCL);
+    /* A pty would keep it beyond our death, for as long as its other end is open. */
+    if (ef_fd_has_modem_lines(fd))
+        ioctl(fd, TIOCEXCL);
     return EF_OK;
+}
+
+void ef_fd_unlock(int fd)
+{
+    ioctl(fd, TIOCNXCL);
 }
 
 static void report_access(const char *path, struct ef_log *log)

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,6 +23,10 @@ static enum ef_err split_spec(const char *spec, char host[256], char port[16])
     const char *colon = strrchr(s, ':');
     if (!colon || colon == s || strlen(colon + 1) == 0 || strlen(colon + 1) >= 16 ||
         strspn(colon + 1, "0123456789") != strlen(colon + 1))
+        return EF_INVALID;
+    /* getaddrinfo takes 65616 for 80. */
+    unsigned long long number = strtoull(colon + 1, NULL, 10);
+    if (number == 0 || number > UINT16_MAX)
         return EF_INVALID;
     size_t len = (size_t)(colon - s);
     if (s[0] == '[' && s[len - 1] == ']') {

@@ -25,6 +25,7 @@ static enum ef_err configure(int fd, uint32_t baud)
 static enum ef_err tty_set_baud(struct ef_line *line, uint32_t baud)
 {
     struct ef_fd_line *self = (struct ef_fd_line *)line;
+    tcdrain(self->fd);
     return configure(self->fd, baud);
 }
 
@@ -54,6 +55,7 @@ enum ef_err ef_tty_open(const char *path, uint32_t baud, struct ef_log *log, str
     err = configure(fd, baud);
     if (err != EF_OK) {
         ef_log(log, EF_LOG_ERROR, "%s cannot be set to %u baud", path, (unsigned)baud);
+        ef_fd_unlock(fd);
         goto out;
     }
     tcflush(fd, TCIOFLUSH);

@@ -13,9 +13,10 @@
 /* The highest rate that USB bridges and chips share; below what any of them may fail at. */
 enum { DEFAULT_BAUD = 460800, BAUD_MIN = 9600, BAUD_MAX = 4000000 };
 
+/* The form with a space takes --NAME=VALUE too, as "=VALUE"; the one behind it sets that right. */
 #define TEXT(name, field)                                                                          \
-    {"--" name "=%s", offsetof(struct ef_options, field), 0},                                      \
-        {"--" name " %s", offsetof(struct ef_options, field), 0},                                  \
+    {"--" name " %s", offsetof(struct ef_options, field), 0},                                      \
+        {"--" name "=%s", offsetof(struct ef_options, field), 0},                                  \
     {                                                                                              \
         name "=%s", offsetof(struct ef_options, field), 0                                          \
     }
