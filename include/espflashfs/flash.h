@@ -58,6 +58,7 @@ struct ef_flash {
     uint32_t read_piece;    /* bytes proven at a time by read */
     bool read_digested;     /* read checks a digest of the bytes sent (not of their address) */
     bool read_proven;       /* what read delivers needs no more proof */
+    bool erases_ahead;      /* write erases first, as far as its command says on arrival */
     uint64_t strays;        /* times that a write or erase may have hit other sectors than meant */
     struct ef_flash *below; /* owned; NULL at the bottom */
     struct ef_log *log;
@@ -92,8 +93,8 @@ struct ef_flash *ef_flash_rom_new(struct ef_session *session);
  * chip read, write or erase elsewhere and truly report success. Therefore
  * - a read is proven by a separate request for the digest of the range (or, where the
  *   transfer carried a digest of its bytes, of one telling sector of it);
- * - a write or an erase by the digest of the range afterwards; an erase also by what lies
- *   behind it;
+ * - a write or an erase by the digest of the range afterwards; an erase (and a write that
+ *   erases ahead) also by what lies behind it;
  * - a digest that says "blank", which any blank range would give, is asked for twice.
  * Where a write or erase fails its proof, `strays` counts: other sectors may have been hit.
  * Takes `below` over, also on failure (NULL).

@@ -94,6 +94,7 @@ struct ef_flash *ef_flash_rom_new(struct ef_session *session)
     if (!self)
         return NULL;
     self->flash.read_piece = PIECE;
+    self->flash.erases_ahead = true;
     self->depth = QUEUE_DEPTH;
     return &self->flash;
 }

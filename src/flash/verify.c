@@ -110,54 +110,79 @@ struct verify {
     uint8_t witness[EF_DIGEST_BYTES];
 };
 
-static enum ef_err verify_write(struct ef_flash *f, uint32_t addr, uint32_t len,
-                                const uint8_t *data)
-{
-    ((struct verify *)f)->unsettled = false;
-    enum ef_err err = ef_flash_write(f->below, addr, len, data);
-    if (err == EF_OK) {
-        uint8_t md5[EF_DIGEST_BYTES];
-        ef_digest_bytes(data, len, md5);
-        err = expect_digest(f, "write", addr, len, md5);
-    }
-    return count_stray(f, err);
-}
-
 /* What lies behind the range, as long as the range but no longer than a block; may be empty. */
 static uint32_t witness_len(const struct ef_flash *f, uint32_t end, uint32_t len)
 {
     return ef_min_u32(f->size - end, ef_min_u32(len, WITNESS_MAX));
 }
 
-static enum ef_err erase_with_witness(struct ef_flash *f, uint32_t addr, uint32_t len)
+/* Before work on [addr, addr+len); what the failed attempt before this one saw is kept. */
+static enum ef_err take_witness(struct verify *v, uint32_t addr, uint32_t len)
 {
-    struct verify *self = (struct verify *)f;
-    uint32_t end = addr + len;
-    uint32_t beyond = witness_len(f, end, len);
-    enum ef_err err = EF_OK;
-    bool repeated = self->unsettled && self->addr == addr && self->len == len;
-    self->unsettled = repeated;
-    if (beyond && !repeated)
-        err = verify_digest(f, end, beyond, self->witness);
+    uint32_t beyond = witness_len(&v->flash, addr + len, len);
+    v->unsettled = v->unsettled && v->addr == addr && v->len == len;
+    v->addr = addr;
+    v->len = len;
+    if (beyond == 0 || v->unsettled)
+        return EF_OK;
+    return verify_digest(&v->flash, addr + len, beyond, v->witness);
+}
+
+/* After it, where all went well so far. */
+static enum ef_err hear_witness(struct verify *v, const char *what, enum ef_err err)
+{
+    uint32_t end = v->addr + v->len;
+    uint32_t beyond = witness_len(&v->flash, end, v->len);
+    if (err == EF_OK && beyond)
+        err = expect_digest(&v->flash, what, end, beyond, v->witness);
+    v->unsettled = err != EF_OK && err != EF_VERIFY;
+    return err;
+}
+
+static enum ef_err write_proven(struct ef_flash *f, uint32_t addr, uint32_t len,
+                                const uint8_t *data)
+{
+    enum ef_err err = ef_flash_write(f->below, addr, len, data);
     if (err != EF_OK)
         return err;
-    self->addr = addr;
-    self->len = len;
+    uint8_t md5[EF_DIGEST_BYTES];
+    ef_digest_bytes(data, len, md5);
+    return expect_digest(f, "write", addr, len, md5);
+}
+
+static enum ef_err verify_write(struct ef_flash *f, uint32_t addr, uint32_t len,
+                                const uint8_t *data)
+{
+    struct verify *self = (struct verify *)f;
+    if (!f->below->erases_ahead) {
+        self->unsettled = false;
+        return count_stray(f, write_proven(f, addr, len, data));
+    }
+    enum ef_err err = take_witness(self, addr, len);
+    if (err != EF_OK)
+        return err;
+    err = write_proven(f, addr, len, data);
+    return count_stray(f, hear_witness(self, "write just before", err));
+}
+
+static enum ef_err verify_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
+{
+    struct verify *self = (struct verify *)f;
+    enum ef_err err = take_witness(self, addr, len);
+    if (err != EF_OK)
+        return err;
     err = ef_flash_erase(f->below, addr, len);
     if (err == EF_OK) {
         uint8_t blank[EF_DIGEST_BYTES];
         ef_digest_blank(len, blank);
         err = expect_digest(f, "erase", addr, len, blank);
     }
-    if (err == EF_OK && beyond)
-        err = expect_digest(f, "erase just before", end, beyond, self->witness);
-    self->unsettled = err != EF_OK && err != EF_VERIFY;
-    return count_stray(f, err);
+    return count_stray(f, hear_witness(self, "erase just before", err));
 }
 
 static const struct ef_flash_ops VERIFY = {.read = verify_read,
                                            .write = verify_write,
-                                           .erase = erase_with_witness,
+                                           .erase = verify_erase,
                                            .digest = verify_digest,
                                            .recover = ef_flash_pass_recover};
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fuse.h>
 #include <fuse_lowlevel.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,21 @@ static bool interrupted(void *user)
 static struct ef_patience patience(void)
 {
     return (struct ef_patience){.interrupted = interrupted, .user = current_mount()->front};
+}
+
+/*
+ * The kernel also reads ahead in a reader's name, and takes none of that back when the reader
+ * is killed: it would keep the line busy for seconds.
+ */
+static bool abandoned(void *user)
+{
+    pid_t reader = fuse_get_context()->pid;
+    return interrupted(user) || (reader > 0 && kill(reader, 0) < 0 && errno == ESRCH);
+}
+
+static struct ef_patience reader_patience(void)
+{
+    return (struct ef_patience){.interrupted = abandoned, .user = current_mount()->front};
 }
 
 static struct open_file *opened(const struct fuse_file_info *fi)
@@ -161,6 +177,8 @@ static int front_open(const char *path, struct fuse_file_info *fi)
     add_file(current_mount()->front, file);
     fi->fh = (uintptr_t)file;
     fi->direct_io = node->direct_io;
+    /* Dropping its pages would make open(2) wait, deaf to Ctrl-C, for a read-ahead on the line. */
+    fi->keep_cache = !node->direct_io;
     return 0;
 }
 
@@ -169,7 +187,7 @@ static int front_read(const char *path, char *buf, size_t len, off_t off, struct
     struct open_file *file = opened(fi);
     (void)path;
     return (int)file->node->ops->read(file->node, file->handle, (uint8_t *)buf, len, (uint64_t)off,
-                                      patience());
+                                      reader_patience());
 }
 
 static int front_write(const char *path, const char *buf, size_t len, off_t off,

@@ -45,5 +45,5 @@ through() {
 
 through esp8266 auto 256K 460800
 through esp32 auto 256K 921600
-through esp32c3 auto 256K 115200
-through esp32 rom 64K 460800
+through esp32c3 auto 256K 1500000
+through esp32 rom 256K 921600

@@ -10,8 +10,9 @@ restore() {
 }
 
 refusals() {
-    refused 'Invalid argument' sh -c 'env echo nothing >"$1"' sh "$MNT/erase" &&
-        refused 'No space left' sh -c 'cat "$1" >>"$2"' sh "$WORK/image" "$MNT/flash.bin"
+    refused 'Invalid argument' dd if="$WORK/words" of="$MNT/erase" status=none &&
+        refused 'No space left' \
+            dd if="$WORK/image" of="$MNT/flash.bin" oflag=append conv=notrunc status=none
 }
 
 erase() {
@@ -21,6 +22,7 @@ erase() {
     as_expected
 }
 
+echo 'nothing at all' >"$WORK/words"
 new_board 256K --chip esp32c3
 check 'mounts' mount_board
 check 'a backup' as_expected

@@ -1,4 +1,4 @@
-/* The cache: reads, writes, what a flush touches and what it does not. */
+/* The cache (and its pthreads): reads, writes, what a flush touches and what it does not. */
 #include "cache_room.h"
 
 #include "cache/cache_private.h"

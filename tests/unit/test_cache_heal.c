@@ -1,6 +1,6 @@
 /*
  * A damaged command that hit other sectors: those that are known heal, the others are
- * reported, once. Over the real proving and repeating layers.
+ * reported, once. Over the real proving and repeating layers, with the cache's pthreads.
  */
 #include "cache_room.h"
 

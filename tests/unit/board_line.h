@@ -1,0 +1,113 @@
+/*
+ * A line to a simulated board in this process. The board's time is made up, so that nothing
+ * waits: it has answered when a write returns, and a read with nothing to read times out at
+ * once. Requests can be damaged on their way in.
+ */
+#ifndef EF_TEST_BOARD_LINE_H
+#define EF_TEST_BOARD_LINE_H
+
+#include "drive.h"
+
+#include "espflashfs/session.h"
+
+#include "esp/session_steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct board_line {
+    struct ef_line line; /* first */
+    struct eb_drive *drive;
+    struct ef_session session;
+    bool gone;
+};
+
+static inline enum ef_err board_line_read(struct ef_line *line, uint8_t *buf, size_t cap,
+                                          ef_deadline deadline, size_t *got)
+{
+    struct board_line *self = (struct board_line *)line;
+    struct eb_drive *drive = self->drive;
+    (void)deadline;
+    if (self->gone)
+        return EF_GONE;
+    size_t left = drive->out_len - drive->out_pos;
+    if (left == 0)
+        return EF_TIMEOUT;
+    *got = left < cap ? left : cap;
+    memcpy(buf, drive->out + drive->out_pos, *got);
+    drive->out_pos += *got;
+    return EF_OK;
+}
+
+static inline enum ef_err board_line_write(struct ef_line *line, const uint8_t *buf, size_t len,
+                                           ef_deadline deadline)
+{
+    struct board_line *self = (struct board_line *)line;
+    (void)deadline;
+    if (self->gone)
+        return EF_GONE;
+    struct eb_faults *faults = eb_board_faults(self->drive->board);
+    if (!faults->touches_bytes[EB_IN]) {
+        eb_drive_bytes(self->drive, buf, len);
+        return EF_OK;
+    }
+    for (size_t i = 0; i < len; i++) {
+        struct eb_fault_effect effect = eb_faults_byte(faults, EB_IN, buf[i]);
+        eb_drive_bytes(self->drive, effect.bytes, effect.len);
+    }
+    return EF_OK;
+}
+
+static inline void board_line_close(struct ef_line *line)
+{
+    (void)line;
+}
+
+/* A session with a board of `chip`, opened as ef_session_open does but for the port. */
+static inline struct board_line *board_line_new(const char *chip, uint32_t flash_size, bool stub)
+{
+    static const struct ef_line_ops OPS = {
+        .read = board_line_read, .write = board_line_write, .close = board_line_close};
+    struct board_line *self = calloc(1, sizeof(*self));
+    struct eb_drive *drive = eb_drive_new(chip, flash_size);
+    if (!self || !drive || !eb_drive_start(drive))
+        abort();
+    self->drive = drive;
+    self->line = (struct ef_line){.ops = &OPS, .name = "board", .kind = "board"};
+    struct ef_session *s = &self->session;
+    s->line = &self->line;
+    ef_link_init(&s->link, s->line);
+    s->esp = (struct ef_esp){.link = &s->link, .rom_status = 2};
+    s->config = (struct ef_session_config){
+        .port = "board", .before = EF_BEFORE_NO_RESET, .stub = stub ? "auto" : "rom"};
+    s->config.size = flash_size;
+    if (stub) {
+        s->with_stub = true;
+        s->stub.text_len = 16;
+        s->stub.text = calloc(1, s->stub.text_len);
+        s->stub.text_start = s->stub.entry = 0x40000000;
+    }
+    return self;
+}
+
+static inline enum ef_err board_line_start(struct board_line *self)
+{
+    struct ef_session *s = &self->session;
+    enum ef_err err = ef_connect(s);
+    if (err == EF_OK)
+        err = ef_chip_detect(&s->esp, &s->chip);
+    if (err == EF_OK)
+        err = ef_chip_identify(&s->esp, s->chip, &s->identity);
+    if (err == EF_OK)
+        err = ef_loader_start(s);
+    return err == EF_OK ? ef_flash_detect(s) : err;
+}
+
+static inline void board_line_free(struct board_line *self)
+{
+    ef_stub_free(&self->session.stub);
+    eb_drive_free(self->drive);
+    free(self);
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* argv, -o and the environment into one checked struct. */
+#include "program/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+struct room {
+    struct ef_options options;
+    char said[4096]; /* what went to standard error */
+};
+
+static int room_open(void **state)
+{
+    static const char *const VARIABLES[] = {"ESPTOOL_PORT", "ESPTOOL_BAUD", "ESPTOOL_CHIP",
+                                            "ESPTOOL_BEFORE", "ESPTOOL_AFTER"};
+    for (size_t i = 0; i < COUNT(VARIABLES); i++)
+        unsetenv(VARIABLES[i]);
+    *state = calloc(1, sizeof(struct room));
+    return *state ? 0 : -1;
+}
+
+static int room_close(void **state)
+{
+    struct room *room = *state;
+    ef_options_free(&room->options);
+    free(room);
+    return 0;
+}
+
+/* Parses the words of `line`, which one blank parts, and keeps what is said. */
+static int parse(struct room *room, const char *line)
+{
+    char copy[512];
+    char *argv[32] = {"espflashfs"};
+    int argc = 1;
+    char *save = NULL;
+    snprintf(copy, sizeof(copy), "%s", line);
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        argv[argc++] = w;
+    ef_options_free(&room->options);
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    fflush(stderr);
+    int old = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    int rc = ef_options_parse(argc, argv, &room->options);
+    fflush(stderr);
+    dup2(old, STDERR_FILENO);
+    close(old);
+    rewind(file);
+    room->said[fread(room->said, 1, sizeof(room->said) - 1, file)] = '\0';
+    fclose(file);
+    return rc;
+}
+
+static void defaults(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(parse(room, "/tmp"), 0);
+    const struct ef_options *o = &room->options;
+    assert_null(o->port);
+    assert_string_equal(o->mountpoint, "/tmp");
+    assert_true(o->baud >= 115200);
+    assert_int_equal(o->size, 0);
+    assert_int_equal(o->before, EF_BEFORE_DEFAULT_RESET);
+    assert_int_equal(o->after, EF_AFTER_HARD_RESET);
+    assert_string_equal(o->stub, "auto");
+    assert_null(o->log_file);
+    assert_int_equal(o->read_only | o->foreground | o->debug | o->probe | o->help | o->version, 0);
+    assert_string_equal(room->said, "");
+}
+
+/* Each way to spell each option. */
+static void spellings(void **state)
+{
+    struct room *room = *state;
+    static const char *const LINES[] = {
+        "/dev/p /tmp -o "
+        "baud=921600,chip=esp32,before=no-reset,after=no-reset,stub=rom,size=4M,log=/l,ro",
+        "-o port=/dev/p,baud=921600,chip=esp32 -o before=no_reset,after=no_reset -o stub=rom "
+        "-o size=0x400000 -o log=/l -o ro /tmp",
+        "--port=/dev/p --baud=921600 --chip=esp32 --before=no-reset --after=no-reset --stub=rom "
+        "--size=4MiB --log=/l --ro /tmp",
+        "--port /dev/p --baud 921600 --chip esp32 --before no-reset --after no-reset --stub rom "
+        "--size 4096k --log /l --ro /tmp",
+    };
+    for (size_t i = 0; i < COUNT(LINES); i++) {
+        assert_int_equal(parse(room, LINES[i]), 0);
+        const struct ef_options *o = &room->options;
+        assert_string_equal(o->port, "/dev/p");
+        assert_string_equal(o->mountpoint, "/tmp");
+        assert_int_equal(o->baud, 921600);
+        assert_string_equal(o->chip, "esp32");
+        assert_int_equal(o->before, EF_BEFORE_NO_RESET);
+        assert_int_equal(o->after, EF_AFTER_NO_RESET);
+        assert_string_equal(o->stub, "rom");
+        assert_int_equal(o->size, 4 << 20);
+        assert_string_equal(o->log_file, "/l");
+        assert_true(o->read_only);
+    }
+}
+
+static void flags(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(parse(room, "-f /tmp"), 0);
+    assert_true(room->options.foreground);
+    assert_int_equal(parse(room, "-o debug /tmp"), 0);
+    assert_true(room->options.debug);
+    assert_int_equal(parse(room, "--help"), 0);
+    assert_true(room->options.help);
+    assert_int_equal(parse(room, "-V"), 0);
+    assert_true(room->options.version);
+    assert_int_equal(parse(room, "--probe /dev/p"), 0);
+    assert_string_equal(room->options.port, "/dev/p");
+    assert_null(room->options.mountpoint);
+    assert_int_equal(parse(room, "--probe"), 0);
+    assert_null(room->options.port);
+}
+
+static void environment(void **state)
+{
+    struct room *room = *state;
+    setenv("ESPTOOL_PORT", "socket://h:1", 1);
+    setenv("ESPTOOL_BAUD", "230400", 1);
+    setenv("ESPTOOL_CHIP", "esp32c3", 1);
+    setenv("ESPTOOL_BEFORE", "no_reset", 1);
+    setenv("ESPTOOL_AFTER", "no-reset", 1);
+    assert_int_equal(parse(room, "/tmp"), 0);
+    assert_string_equal(room->options.port, "socket://h:1");
+    assert_int_equal(room->options.baud, 230400);
+    assert_string_equal(room->options.chip, "esp32c3");
+    assert_int_equal(room->options.before, EF_BEFORE_NO_RESET);
+    assert_int_equal(room->options.after, EF_AFTER_NO_RESET);
+    /* The command line wins. */
+    assert_int_equal(parse(room, "/dev/p /tmp --baud=115200 --chip=auto --before=default-reset "
+                                 "--after=hard_reset"),
+                     0);
+    assert_string_equal(room->options.port, "/dev/p");
+    assert_int_equal(room->options.baud, 115200);
+    assert_string_equal(room->options.chip, "auto");
+    assert_int_equal(room->options.before, EF_BEFORE_DEFAULT_RESET);
+    assert_int_equal(room->options.after, EF_AFTER_HARD_RESET);
+    setenv("ESPTOOL_BAUD", "fast", 1);
+    assert_int_equal(parse(room, "/tmp"), -1);
+    assert_non_null(strstr(room->said, "fast"));
+}
+
+static void refused(void **state)
+{
+    struct room *room = *state;
+    static const struct {
+        const char *line, *says;
+    } CASES[] = {
+        {"", "mount point"},
+        {"/no/such/folder", "/no/such/folder"},
+        {"/etc/passwd", "not a directory"},
+        {"a b /tmp", "too many"},
+        {"/tmp --baud=0", "baud=0"},
+        {"/tmp --baud=fast", "baud=fast"},
+        {"/tmp --baud=-1", "baud=-1"},
+        {"/tmp --baud=4000001", "baud=4000001"},
+        {"/tmp --baud=18446744073709551617", "baud="},
+        {"/tmp --size=0", "size=0"},
+        {"/tmp --size=2.2M", "size=2.2M"},
+        {"/tmp --size=-1", "size=-1"},
+        {"/tmp --chip=esp9", "chip=esp9"},
+        {"/tmp --before=usb-reset", "before=usb-reset"},
+        {"/tmp --after=soft-reset", "after=soft-reset"},
+        {"/tmp -o before=", "before="},
+    };
+    for (size_t i = 0; i < COUNT(CASES); i++) {
+        assert_int_equal(parse(room, CASES[i].line), -1);
+        assert_non_null(strstr(room->said, CASES[i].says));
+        assert_int_equal(strncmp(room->said, "espflashfs: ", 12), 0);
+    }
+}
+
+/* What is not ours is FUSE's. */
+static void the_rest_is_kept(void **state)
+{
+    struct room *room = *state;
+    char all[512] = "";
+    assert_int_equal(parse(room, "/tmp -o allow_other,ro -s -o baud=9600"), 0);
+    for (int i = 0; i < room->options.fuse_argc; i++) {
+        strncat(all, room->options.fuse_argv[i], sizeof(all) - strlen(all) - 1);
+        strncat(all, " ", sizeof(all) - strlen(all) - 1);
+    }
+    assert_non_null(strstr(all, "allow_other"));
+    assert_non_null(strstr(all, "-s "));
+    assert_non_null(strstr(all, "ro"));
+    assert_non_null(strstr(all, "default_permissions"));
+    assert_null(strstr(all, "baud"));
+    assert_string_equal(room->options.fuse_argv[0], "espflashfs");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(defaults, room_open, room_close),
+        cmocka_unit_test_setup_teardown(spellings, room_open, room_close),
+        cmocka_unit_test_setup_teardown(flags, room_open, room_close),
+        cmocka_unit_test_setup_teardown(environment, room_open, room_close),
+        cmocka_unit_test_setup_teardown(refused, room_open, room_close),
+        cmocka_unit_test_setup_teardown(the_rest_is_kept, room_open, room_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
