@@ -29,6 +29,7 @@ struct ef_front {
     struct fuse *fuse;
     struct ef_mount *mount;
     bool mounted;
+    bool handles_signals;
     pthread_mutex_t lock;
     struct open_file *files; /* under the lock; the newest first */
 };
@@ -424,6 +425,7 @@ int ef_front_serve(struct ef_front *front)
     struct fuse_session *session = fuse_get_session(front->fuse);
     if (fuse_set_signal_handlers(session) != 0)
         return -1;
+    front->handles_signals = true;
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     if (!config)
         return -1;
@@ -446,7 +448,9 @@ void ef_front_free(struct ef_front *front)
     if (!front)
         return;
     ef_front_unmount(front);
-    fuse_remove_signal_handlers(fuse_get_session(front->fuse));
+    /* libfuse complains of one that set none. */
+    if (front->handles_signals)
+        fuse_remove_signal_handlers(fuse_get_session(front->fuse));
     fuse_destroy(front->fuse);
     /* Of what is open when the mount ends, or was closed just before, the kernel tells nothing. */
     while (front->files)

@@ -22,6 +22,7 @@ struct handle {
     bool replacing;     /* opened with O_TRUNC */
     uint64_t end;       /* replacing: the last byte given, plus one */
     bool written;       /* since the last flush or fsync was reported */
+    bool filled;        /* a hole was, of which the kernel's page cache knows nothing */
     uint64_t read_next; /* where a sequential reader would go on */
 };
 
@@ -84,6 +85,7 @@ static enum ef_err fill_hole(struct ef_node *node, struct handle *h, uint64_t of
         if (err != EF_OK)
             return err;
         h->written = true;
+        h->filled = true;
         h->end += n;
     }
     return EF_OK;
@@ -141,8 +143,13 @@ static int flash_fsync(struct ef_node *node, void *handle, struct ef_patience pa
 {
     struct handle *h = handle;
     pthread_mutex_lock(&h->lock);
+    bool filled = h->filled;
     h->written = false;
+    h->filled = false;
     pthread_mutex_unlock(&h->lock);
+    /* Not sooner: the kernel has the pages of a write locked until it is answered. */
+    if (filled)
+        node->mount->invalidate(node->mount, node);
     return -ef_err_to_errno(ef_cache_flush(node->mount->cache, patience));
 }
 

@@ -61,13 +61,20 @@ lock_is_held() {
     fails flock -n "$TTY" true
 }
 
+# Its name in the message is tail's, which has the lock from the shell it was.
 held_by_a_lock() {
-    flock "$TTY" tail -f /dev/null &
+    (
+        exec 9<>"$TTY"
+        flock 9
+        exec tail -f /dev/null
+    ) &
     holder=$!
-    wait_until 10 lock_is_held || return 1
-    no_board "$TTY is held by (flock|tail) \(process [0-9]+\): close it" || return 1
-    pkill -P "$holder" tail
+    held=true
+    wait_until 10 lock_is_held && no_board "$TTY is held by tail \(process $holder\): close it" ||
+        held=false
+    kill "$holder"
     wait "$holder" || :
+    $held
 }
 
 # A second driver on the port and a mount point of its own; the first one goes on.

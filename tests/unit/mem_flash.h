@@ -26,6 +26,7 @@ struct mem_call {
 struct mem_fault {
     unsigned after;    /* operations that still pass */
     unsigned times;    /* then so many fail */
+    unsigned gap;      /* but so many pass between two that do */
     enum ef_err err;   /* EF_OK: they lie instead, by `shift` and `extra` */
     int64_t shift;     /* added to the address */
     uint32_t extra;    /* added to the length: an erase too far */
@@ -58,8 +59,11 @@ struct mem_flash {
 /* A number generator for tests: the same numbers for the same seed. */
 static inline uint32_t mem_random(uint32_t *state)
 {
+    /* The low bits of a linear generator repeat every block: hence the mixing. */
     *state = *state * UINT32_C(1664525) + UINT32_C(1013904223);
-    return *state >> 8;
+    uint32_t x = *state;
+    x = (x ^ x >> 16) * UINT32_C(0x45D9F3B);
+    return x ^ x >> 16;
 }
 
 static inline void mem_pattern(uint8_t *bytes, uint32_t len, uint32_t seed)
@@ -191,6 +195,7 @@ static inline bool mem_begin(struct mem *mem, enum mem_op op, uint32_t addr, uin
         return false;
     }
     due->times--;
+    due->after = due->gap;
     return true;
 }
 

@@ -220,6 +220,7 @@ static void an_erase_ends_a_failure(void **state)
     assert_int_equal(room_erase(room, 0, ROOM_SIZE), EF_OK);
     assert_int_equal(ef_cache_state(room->cache).flush_err, EF_OK);
     assert_int_equal(room_write(room, 0, ROOM_SIZE, 4), EF_OK);
+    assert_true(room_dirty(room) <= EF_WINDOW_SECTORS);
     assert_int_equal(room_flush(room), EF_OK);
     assert_true(room_settled(room));
 }

@@ -125,21 +125,20 @@ static void a_check_that_fails(void **state)
     assert_true(room_settled(room));
 }
 
-/* Strays again and again: not called proven while the last one was not looked into. */
+/* Each write that heals strays itself: not called proven while the last was not looked into. */
 static void a_line_that_strays_all_the_time(void **state)
 {
     struct cache_room *room = *state;
     assert_int_equal(room_read(room, 0, ROOM_SIZE), EF_OK);
-    assert_int_equal(room_write(room, 0, EF_SECTOR, 3), EF_OK);
-    for (int i = 0; i < 20; i++) {
-        mem_set_fault(room->mem, MEM_WRITE, (struct mem_fault){.times = 4, .shift = EF_BLOCK});
-        enum ef_err err = room_flush(room);
-        assert_true(err == EF_OK || err == EF_VERIFY);
-        assert_true(err != EF_OK || room_settled(room));
+    for (uint32_t times = 1; times <= 6; times++) {
+        assert_int_equal(room_write(room, 0, EF_SECTOR, times), EF_OK);
+        mem_set_fault(room->mem, MEM_WRITE,
+                      (struct mem_fault){.times = times, .gap = 1, .shift = EF_BLOCK});
+        assert_int_equal(room_flush(room), times <= 3 ? EF_OK : EF_VERIFY);
+        assert_true(times > 3 || room_settled(room));
         mem_set_fault(room->mem, MEM_WRITE, (struct mem_fault){0});
         assert_int_equal(room_flush(room), EF_OK);
         assert_true(room_settled(room));
-        assert_int_equal(room_write(room, 0, EF_SECTOR, 4 + (uint32_t)i), EF_OK);
     }
 }
 

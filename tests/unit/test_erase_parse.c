@@ -149,7 +149,8 @@ static void too_long(void **state)
     char why[256];
     char text[300];
     memset(text, ' ', sizeof(text));
-    memcpy(text, "all", 3);
+    text[0] = 'a';
+    text[1] = text[2] = 'l';
     assert_int_equal(ef_erase_parse(text, 256, SIZE, &r, why, sizeof(why)), EF_OK);
     assert_int_equal(ef_erase_parse(text, 257, SIZE, &r, why, sizeof(why)), EF_INVALID);
     memset(text, 'x', sizeof(text));

@@ -246,18 +246,22 @@ static void noise_is_kept(void **state)
 static void babble(void **state)
 {
     struct room *room = *state;
-    static const char *const BABBLE[] = {"noise", "\xC0", "\xC0\xC0\xC0",
-                                         "\xC0"
-                                         "endless",
-                                         "\xDB"};
+    static const struct {
+        const char *bytes;
+        bool in_frame;
+    } BABBLE[] = {{"noise", false},
+                  {"\xC0", false},
+                  {"\xC0\xC0\xC0", false},
+                  {"endless", true},
+                  {"\xDB", true}};
     for (size_t i = 0; i < sizeof(BABBLE) / sizeof(BABBLE[0]); i++) {
         const uint8_t *frame;
         size_t len;
         ef_link_init(&room->link, &room->script->line);
-        if (i >= 3)
+        if (BABBLE[i].in_frame)
             script_bytes(room->script, "\xC0", 1);
-        room->script->babble = (const uint8_t *)BABBLE[i] + (i == 3);
-        room->script->babble_len = strlen(BABBLE[i]) - (i == 3);
+        room->script->babble = (const uint8_t *)BABBLE[i].bytes;
+        room->script->babble_len = strlen(BABBLE[i].bytes);
         assert_int_equal(ef_link_receive(&room->link, ef_deadline_in(5), &frame, &len), EF_TIMEOUT);
     }
     ef_link_init(&room->link, &room->script->line);

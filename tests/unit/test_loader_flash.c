@@ -203,6 +203,17 @@ static void gone(void **state)
     }
 }
 
+/* A stub that refuses the end understood another write than was meant: it may have strayed. */
+static void a_refused_end_is_a_failed_proof(void **state)
+{
+    struct room *room = *state;
+    char why[EB_WHY_CAP];
+    enter(room, 1);
+    struct eb_faults *faults = eb_board_faults(room->board->drive->board);
+    assert_int_equal(eb_faults_add(faults, "reject-op:0x12:1", why, sizeof(why)), 0);
+    assert_int_equal(ef_flash_write(room->flash, 0, EF_SECTOR, room->buf), EF_VERIFY);
+}
+
 static void count_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
     struct room *room = user;
@@ -250,6 +261,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(digests, room_open, room_close),
         cmocka_unit_test_setup_teardown(reads_cut_short, room_open, room_close),
         cmocka_unit_test_setup_teardown(gone, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_refused_end_is_a_failed_proof, room_open, room_close),
         cmocka_unit_test_setup_teardown(flipped_bits, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
