@@ -53,6 +53,8 @@ struct ef_esp {
     bool stub;          /* a stub answers: 2 status bytes, its own commands */
     uint8_t rom_status; /* status bytes of this chip's ROM: 2 on the ESP8266, else 4 */
     uint64_t commands;  /* sent so far */
+    uint32_t changing;  /* commands that change flash, sent and not yet answered: a bit each */
+    uint64_t *strays;   /* NULL, or counts replies to such commands that were never sent */
 };
 
 struct ef_reply {
@@ -75,6 +77,13 @@ struct ef_reply {
 enum ef_err ef_command(struct ef_esp *esp, enum ef_op op, const uint8_t *payload,
                        size_t payload_len, uint32_t checksum, size_t reply_len, int timeout_ms,
                        struct ef_reply *reply);
+
+/*
+ * Drops what comes in until `quiet_ms` of silence, 1 s at most, and half a frame with it.
+ * Replies in it are looked at: one flipped bit makes ERASE_FLASH of READ_FLASH, and the
+ * reply to it is all that tells.
+ */
+enum ef_err ef_command_drain(struct ef_esp *esp, int quiet_ms);
 
 /* The two halves of ef_command, for commands in flight together. */
 enum ef_err ef_command_send(struct ef_esp *esp, enum ef_op op, const uint8_t *payload,

@@ -56,7 +56,6 @@ struct ef_flash {
     const char *name;       /* of the layer, for the log */
     uint32_t size;          /* bytes */
     uint32_t read_piece;    /* bytes proven at a time by read */
-    bool read_digested;     /* read checks a digest of the bytes sent (not of their address) */
     bool read_proven;       /* what read delivers needs no more proof */
     bool erases_ahead;      /* write erases first, as far as its command says on arrival */
     uint64_t strays;        /* times that a write or erase may have hit other sectors than meant */
@@ -91,10 +90,9 @@ struct ef_flash *ef_flash_rom_new(struct ef_session *session);
  * Proves what the layer below says, by the chip's own digest (EF_VERIFY else). A command's
  * address and length cross the line without a checksum, so that one flipped bit makes the
  * chip read, write or erase elsewhere and truly report success. Therefore
- * - a read is proven by a separate request for the digest of the range (or, where the
- *   transfer carried a digest of its bytes, of one telling sector of it);
+ * - a read is proven by a separate request for the digest of the range;
  * - a write or an erase by the digest of the range afterwards; an erase (and a write that
- *   erases ahead) also by what lies behind it;
+ *   erases ahead) also by the first that is not blank behind it;
  * - a digest that says "blank", which any blank range would give, is asked for twice.
  * Where a write or erase fails its proof, `strays` counts: other sectors may have been hit.
  * Takes `below` over, also on failure (NULL).

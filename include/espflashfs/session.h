@@ -37,6 +37,8 @@ struct ef_session {
     bool with_stub;
     uint32_t flash_id;
     uint32_t flash_size;      /* bytes */
+    bool size_is_chip;        /* it came from the flash id: ERASE_FLASH erases just that */
+    bool loader_ready;        /* started, attached, told the flash's size */
     const char *no_flash_why; /* NULL, or why flash.bin is not offered */
 };
 

@@ -33,7 +33,7 @@ struct ef_job {
     enum ef_err err;
     uint32_t done; /* read: proven bytes */
     uint8_t md5[EF_DIGEST_BYTES];
-    bool stray; /* write, erase: other sectors may have been hit (see ef_flash_verify_new) */
+    bool stray; /* sectors that were not meant may have been hit (see ef_flash_verify_new) */
     /* The worker's own. */
     atomic_bool cancelled;
     atomic_int shares;

@@ -53,6 +53,7 @@ static void on_done(void *user, struct ef_job *job)
         if (!sector->have)
             sector->fetch_err = (int8_t)job->err;
     }
+    c->suspect = c->suspect || job->stray;
     struct fetch **link = &c->fetches;
     while (*link != f)
         link = &(*link)->next;

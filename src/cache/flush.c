@@ -124,6 +124,13 @@ enum ef_err ef_cache_flush(struct ef_cache *c, struct ef_patience patience)
 {
     pthread_mutex_lock(&c->lock);
     enum ef_err err = EF_OK;
+    /* One that its caller left may yet turn out to have gone astray. */
+    while (err == EF_OK && c->erases > 0)
+        err = ef_cache_wait(c, patience);
+    if (err != EF_OK) {
+        pthread_mutex_unlock(&c->lock);
+        return err;
+    }
     if (c->dirty_count > 0 || c->suspect || c->healing || c->unproven ||
         c->passes_begun > c->passes_done) {
         /* A pass that has begun may have gone past our sectors: ask for the next one. */

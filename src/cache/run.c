@@ -100,23 +100,39 @@ static enum ef_err claim_run(struct ef_cache *c, uint32_t from, bool whole_only,
     return err;
 }
 
+/*
+ * Does the chip hold sectors [i, i+n) of the run already? A yes, which keeps them from being
+ * written, must be said twice: a request with a flipped bit asks about another range, which
+ * may hold the same.
+ */
+static enum ef_err chip_holds(struct ef_cache *c, const struct run *r, uint32_t i, uint32_t n,
+                              uint8_t chip[EF_DIGEST_BYTES], bool *yes)
+{
+    uint8_t ours[EF_DIGEST_BYTES];
+    ef_digest_bytes(run_data(c, i), n * EF_SECTOR, ours);
+    enum ef_err err = EF_OK;
+    *yes = true;
+    for (int k = 0; k < 2 && err == EF_OK && *yes; k++) {
+        err = ef_cache_digest(c, r->first + i, n, chip, FOREVER);
+        *yes = err == EF_OK && memcmp(chip, ours, EF_DIGEST_BYTES) == 0;
+    }
+    return err;
+}
+
 /* Asks the chip about sectors [i, i+n) of the run: all at once, then one by one. */
 static enum ef_err ask_chip(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n)
 {
     uint8_t chip[EF_DIGEST_BYTES];
-    uint8_t ours[EF_DIGEST_BYTES];
-    ef_digest_bytes(run_data(c, i), n * EF_SECTOR, ours);
-    enum ef_err err = ef_cache_digest(c, r->first + i, n, chip, FOREVER);
-    if (err != EF_OK)
-        return err;
-    bool same = memcmp(chip, ours, EF_DIGEST_BYTES) == 0;
+    bool same;
+    enum ef_err err = chip_holds(c, r, i, n, chip, &same);
     for (uint32_t k = i; k < i + n && err == EF_OK; k++) {
+        bool one_same;
         if (same)
             memcpy(r->chip[k], r->md5[k], EF_DIGEST_BYTES);
         else if (n == 1)
             memcpy(r->chip[k], chip, EF_DIGEST_BYTES);
         else
-            err = ef_cache_digest(c, r->first + k, 1, r->chip[k], FOREVER);
+            err = chip_holds(c, r, k, 1, r->chip[k], &one_same);
         r->known[k] = err == EF_OK;
     }
     return err;

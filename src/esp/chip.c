@@ -165,7 +165,7 @@ static enum ef_err probe_receive(struct ef_esp *esp, enum ef_op op, size_t data_
 
 static enum ef_err sync_again(struct ef_esp *esp)
 {
-    enum ef_err err = ef_link_resync(esp->link, PROBE_QUIET_MS);
+    enum ef_err err = ef_command_drain(esp, PROBE_QUIET_MS);
     if (err != EF_OK)
         return err;
     return ef_esp_sync(esp, PROBE_SYNC_TRIES);

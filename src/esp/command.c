@@ -4,7 +4,14 @@
 
 #include <string.h>
 
-enum { HEADER_LEN = 8, DIR_REQUEST = 0, DIR_REPLY = 1, STUB_STATUS_LEN = 2, REGISTER_TRIES = 3 };
+enum {
+    HEADER_LEN = 8,
+    DIR_REQUEST = 0,
+    DIR_REPLY = 1,
+    STUB_STATUS_LEN = 2,
+    REGISTER_TRIES = 3,
+    DRAIN_MAX_MS = 1000
+};
 
 struct named {
     uint8_t value;
@@ -80,6 +87,53 @@ uint32_t ef_command_checksum(const uint8_t *data, size_t len)
     return sum;
 }
 
+/* The bit in `changing` of a command that erases or writes flash, 0 for others. */
+static uint32_t changing_bit(uint8_t op)
+{
+    static const uint8_t CHANGING[] = {EF_OP_FLASH_BEGIN,      EF_OP_FLASH_DATA,
+                                       EF_OP_FLASH_DEFL_BEGIN, EF_OP_FLASH_DEFL_DATA,
+                                       EF_OP_ERASE_FLASH,      EF_OP_ERASE_REGION};
+    for (unsigned i = 0; i < sizeof(CHANGING); i++)
+        if (CHANGING[i] == op)
+            return 1U << i;
+    return 0;
+}
+
+/* Every frame that comes in is looked at: does it answer a change that nobody asked for? */
+static void watch_reply(struct ef_esp *esp, const uint8_t *frame, size_t len)
+{
+    if (len < HEADER_LEN + STUB_STATUS_LEN || frame[0] != DIR_REPLY ||
+        (size_t)ef_le16(frame + 2) + HEADER_LEN != len)
+        return;
+    uint32_t bit = changing_bit(frame[1]);
+    bool refused = frame[HEADER_LEN] != 0;
+    if (bit && !(esp->changing & bit) && !refused) {
+        if (esp->strays)
+            ++*esp->strays;
+        ef_log(esp->log, EF_LOG_ERROR,
+               "the chip answers %s, which nobody asked for: a damaged command may have made it "
+               "do that: compare the flash with your backup",
+               ef_command_name((enum ef_op)frame[1]));
+    }
+    esp->changing &= ~bit;
+}
+
+enum ef_err ef_command_drain(struct ef_esp *esp, int quiet_ms)
+{
+    ef_deadline end = ef_deadline_in(DRAIN_MAX_MS);
+    while (ef_deadline_left_ms(end) > 0) {
+        const uint8_t *frame;
+        size_t len;
+        enum ef_err err = ef_link_receive(esp->link, ef_deadline_min(end, ef_deadline_in(quiet_ms)),
+                                          &frame, &len);
+        if (err == EF_OK)
+            watch_reply(esp, frame, len);
+        else if (err != EF_FRAMING)
+            break;
+    }
+    return ef_link_resync(esp->link, 1);
+}
+
 enum ef_err ef_command_send(struct ef_esp *esp, enum ef_op op, const uint8_t *payload,
                             size_t payload_len, uint32_t checksum, ef_deadline deadline)
 {
@@ -89,6 +143,7 @@ enum ef_err ef_command_send(struct ef_esp *esp, enum ef_op op, const uint8_t *pa
     ef_put_le16(header + 2, (uint16_t)payload_len);
     ef_put_le32(header + 4, checksum);
     esp->commands++;
+    esp->changing |= changing_bit((uint8_t)op);
     return ef_link_send(esp->link, header, sizeof(header), payload, payload_len, deadline);
 }
 
@@ -137,6 +192,7 @@ enum ef_err ef_command_receive(struct ef_esp *esp, enum ef_op op, size_t reply_l
         enum ef_err err = ef_link_receive(esp->link, deadline, &frame, &len);
         if (err != EF_OK)
             return err;
+        watch_reply(esp, frame, len);
         if (!parse_header(frame, len, op, &body_len)) {
             if (ef_deadline_left_ms(deadline) == 0)
                 return EF_TIMEOUT;
@@ -169,7 +225,7 @@ static enum ef_err register_command(struct ef_esp *esp, enum ef_op op, const uin
             ef_command(esp, op, payload, len, 0, 0, EF_COMMAND_TIMEOUT_MS / REGISTER_TRIES, reply);
         if (err != EF_TIMEOUT && err != EF_FRAMING)
             break;
-        ef_link_resync(esp->link, 20);
+        ef_command_drain(esp, 20);
     }
     if (err != EF_OK)
         ef_log(esp->log, EF_LOG_DEBUG, "%s %08x: %s", ef_command_name(op),

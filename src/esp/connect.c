@@ -25,8 +25,9 @@ static void explain_failure(struct ef_session *s, enum ef_err err)
     else if (s->line->bytes_in == 0)
         ef_log(s->log, EF_LOG_ERROR,
                "%s: no answer: check power and wiring (TX to RX, GND), hold BOOT (GPIO0 low), tap "
-               "RESET, and try again",
-               port);
+               "RESET, and try again%s",
+               port,
+               strcmp(s->line->kind, "socket") == 0 ? "; or another program is connected" : "");
     else if (looks_like_text(s->link.noise, len))
         ef_log(s->log, EF_LOG_ERROR,
                "%s: the board runs its firmware and was not reset into its boot loader: hold BOOT "
@@ -51,12 +52,22 @@ static enum ef_err sync_after_resets(struct ef_session *s)
     return err;
 }
 
+/* A driver that was killed leaves a stub at the rate that it worked at. */
+static enum ef_err sync_without_reset(struct ef_session *s)
+{
+    enum ef_err err = ef_esp_sync(&s->esp, SYNCS_WITHOUT_RESET);
+    bool other_baud = s->line->baud != 0 && s->line->baud != s->config.baud;
+    if (err != EF_TIMEOUT || !other_baud || ef_line_set_baud(s->line, s->config.baud) != EF_OK)
+        return err;
+    return ef_esp_sync(&s->esp, SYNCS_PER_RESET);
+}
+
 enum ef_err ef_connect(struct ef_session *s)
 {
     bool reset = s->config.before == EF_BEFORE_DEFAULT_RESET && ef_line_has_modem_lines(s->line);
     ef_log(s->log, EF_LOG_INFO, "Connecting to %s%s", s->config.port,
            reset ? "" : " (without reset)");
-    enum ef_err err = reset ? sync_after_resets(s) : ef_esp_sync(&s->esp, SYNCS_WITHOUT_RESET);
+    enum ef_err err = reset ? sync_after_resets(s) : sync_without_reset(s);
     if (err != EF_OK)
         explain_failure(s, err);
     return err;

@@ -24,9 +24,12 @@ static enum ef_err settle_size(struct ef_session *s, uint64_t from_id)
         return EF_UNSUPPORTED;
     }
     if (from_id && size > from_id)
-        ef_log(s->log, EF_LOG_WARN, "size=%llu is more than the flash id tells (%llu bytes)",
-               (unsigned long long)size, (unsigned long long)from_id);
+        ef_log(
+            s->log, EF_LOG_WARN,
+            "size=%llu is more than the flash id tells (%llu bytes): reads past the real end fail",
+            (unsigned long long)size, (unsigned long long)from_id);
     s->flash_size = (uint32_t)size;
+    s->size_is_chip = size == from_id;
     return EF_OK;
 }
 

@@ -77,7 +77,9 @@ static enum ef_err open_steps(struct ef_session *s)
         return err;
     ef_log(s->log, EF_LOG_INFO, "Loader: %s",
            !s->esp.stub ? "ROM" : (s->stub.path[0] ? s->stub.path : "stub, already running"));
-    return ef_flash_detect(s);
+    err = ef_flash_detect(s);
+    s->loader_ready = err == EF_OK;
+    return err;
 }
 
 enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_log *log,
@@ -97,29 +99,41 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
     return err;
 }
 
-enum ef_err ef_session_recover(struct ef_session *s)
+static enum ef_err sync_again(struct ef_session *s)
 {
-    bool stub_before = s->esp.stub;
-    enum ef_err err = ef_link_resync(&s->link, 50);
+    enum ef_err err = ef_command_drain(&s->esp, 50);
     if (err != EF_OK)
         return err;
     err = ef_esp_sync(&s->esp, RECOVER_SYNCS);
-    if (err == EF_TIMEOUT && s->line->baud > EF_ROM_BAUD) {
-        /* A chip that was reset is back at its ROM's baud. */
-        uint32_t working = s->line->baud;
-        ef_line_set_baud(s->line, EF_ROM_BAUD);
-        err = ef_esp_sync(&s->esp, RECOVER_SYNCS);
-        if (err != EF_OK)
-            ef_line_set_baud(s->line, working);
-    }
-    if (err != EF_OK || s->esp.stub == stub_before)
+    if (err != EF_TIMEOUT || s->line->baud <= EF_ROM_BAUD)
         return err;
-    /* The ROM answers where a stub was: the chip has been reset. */
-    ef_log(s->log, EF_LOG_WARN, "the chip was reset: starting its loader again");
-    if (!s->stub.text)
-        return EF_GONE;
+    /* A chip that was reset is back at its ROM's baud. */
+    uint32_t working = s->line->baud;
+    ef_line_set_baud(s->line, EF_ROM_BAUD);
+    err = ef_esp_sync(&s->esp, RECOVER_SYNCS);
+    if (err != EF_OK)
+        ef_line_set_baud(s->line, working);
+    return err;
+}
+
+enum ef_err ef_session_recover(struct ef_session *s)
+{
+    enum ef_err err = sync_again(s);
+    if (err != EF_OK || (s->loader_ready && s->with_stub && s->esp.stub))
+        return err;
+    if (s->with_stub && !s->esp.stub) {
+        /* The ROM answers where a stub was: the chip has been reset. */
+        ef_log(s->log, EF_LOG_WARN, "the chip was reset: starting its loader again");
+        if (!s->stub.text)
+            return EF_GONE;
+    }
+    /* A ROM does not tell whether it was reset: what it must be told is told again. */
+    s->loader_ready = false;
     err = ef_loader_start(s);
-    return err == EF_OK ? ef_flash_set_params(s) : err;
+    if (err == EF_OK)
+        err = ef_flash_set_params(s);
+    s->loader_ready = err == EF_OK;
+    return err;
 }
 
 static void leave_board(struct ef_session *s)

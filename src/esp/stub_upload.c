@@ -68,7 +68,7 @@ static enum ef_err send_segment(struct ef_esp *esp, const struct segment *segmen
 
 static enum ef_err sync_again(struct ef_esp *esp)
 {
-    enum ef_err err = ef_link_resync(esp->link, QUIET_MS);
+    enum ef_err err = ef_command_drain(esp, QUIET_MS);
     return err == EF_OK ? ef_esp_sync(esp, SYNC_TRIES) : err;
 }
 

@@ -32,7 +32,7 @@ static enum ef_err sync_once(struct ef_esp *esp, int wait_ms)
         stub = stub && reply.value == 0;
     }
     esp->stub = stub;
-    return ef_link_resync(esp->link, QUIET_MS);
+    return ef_command_drain(esp, QUIET_MS);
 }
 
 /*
@@ -55,7 +55,7 @@ enum ef_err ef_esp_sync(struct ef_esp *esp, int tries)
         enum ef_err err = sync_once(esp, i < SHORT_TRIES ? SHORT_WAIT_MS : LONG_WAIT_MS);
         if (err == EF_OK || err == EF_GONE)
             return err;
-        ef_link_resync(esp->link, 1);
+        ef_command_drain(esp, 1);
     }
     return EF_TIMEOUT;
 }

@@ -20,6 +20,7 @@ struct ef_loader_flash *ef_loader_flash_new(struct ef_session *session, const ch
     self->flash.size = session->flash_size;
     self->flash.log = session->log;
     self->session = session;
+    session->esp.strays = &self->flash.strays;
     return self;
 }
 
@@ -118,6 +119,11 @@ enum ef_err ef_loader_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
         return parse_hex_digest(reply.data, md5);
     memcpy(md5, reply.data, EF_DIGEST_BYTES);
     return EF_OK;
+}
+
+void ef_loader_free(struct ef_flash *f)
+{
+    ef_loader_session(f)->esp.strays = NULL;
 }
 
 enum ef_err ef_loader_recover(struct ef_flash *f)

@@ -25,24 +25,34 @@ static enum ef_err prepare_again(struct ef_flash *f, enum ef_err err, int attemp
     return last ? err : EF_OK;
 }
 
+/*
+ * A read or a digest changes nothing, unless a flipped bit makes the chip carry out another
+ * command: what the chip says afterwards is true, and is not what was asked for.
+ */
+static enum ef_err unless_stray(struct ef_flash *f, uint64_t strays_before, enum ef_err err)
+{
+    return ef_flash_strays(f->below) == strays_before ? err : EF_VERIFY;
+}
+
 static enum ef_err retry_read(struct ef_flash *f, struct ef_read *r)
 {
+    uint64_t strays = ef_flash_strays(f->below);
+    enum ef_err err = EF_OK;
     int attempt = 0;
-    while (r->done < r->len) {
+    while (r->done < r->len && err == EF_OK) {
         struct ef_read rest = *r;
         rest.addr += r->done;
         rest.buf += r->done;
         rest.len -= r->done;
-        enum ef_err err = ef_flash_read(f->below, &rest);
+        err = ef_flash_read(f->below, &rest);
         r->done += rest.done;
         if (err == EF_OK)
             break;
         attempt = rest.done > 0 ? 0 : attempt;
         err = prepare_again(f, err, attempt++, "read", r->addr + r->done, r->len - r->done);
-        if (err != EF_OK)
-            return err;
+        err = unless_stray(f, strays, err);
     }
-    return EF_OK;
+    return unless_stray(f, strays, err);
 }
 
 static enum ef_err retry_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data)
@@ -72,14 +82,16 @@ static enum ef_err retry_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
 static enum ef_err retry_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
                                 uint8_t md5[EF_DIGEST_BYTES])
 {
+    uint64_t strays = ef_flash_strays(f->below);
     enum ef_err err;
     int attempt = 0;
     while ((err = ef_flash_digest(f->below, addr, len, md5)) != EF_OK) {
         err = prepare_again(f, err, attempt++, "digest", addr, len);
+        err = unless_stray(f, strays, err);
         if (err != EF_OK)
             break;
     }
-    return err;
+    return unless_stray(f, strays, err);
 }
 
 static const struct ef_flash_ops RETRY = {.read = retry_read,

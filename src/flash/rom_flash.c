@@ -59,11 +59,10 @@ static enum ef_err rom_read(struct ef_flash *f, struct ef_read *r)
 {
     struct ef_loader_flash *self = (struct ef_loader_flash *)f;
     enum ef_err err = read_queued(self->session, self->depth, r);
-    if (err != EF_OK && err != EF_INTERRUPTED) {
-        /* A reply may belong to another request than it was taken for: prove nothing of it. */
-        r->done = 0;
-        self->depth = 1;
-    }
+    bool failed = err != EF_OK && err != EF_INTERRUPTED;
+    if (failed)
+        r->done = 0; /* a reply may belong to another request than it was taken for */
+    self->depth = failed ? 1 : QUEUE_DEPTH;
     return err;
 }
 
@@ -86,7 +85,8 @@ static const struct ef_flash_ops ROM = {.read = rom_read,
                                         .write = rom_write,
                                         .erase = rom_erase,
                                         .digest = ef_loader_digest,
-                                        .recover = ef_loader_recover};
+                                        .recover = ef_loader_recover,
+                                        .free = ef_loader_free};
 
 struct ef_flash *ef_flash_rom_new(struct ef_session *session)
 {

@@ -136,7 +136,8 @@ static enum ef_err stub_write(struct ef_flash *f, uint32_t addr, uint32_t len, c
 static enum ef_err stub_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
 {
     struct ef_session *s = ef_loader_session(f);
-    if (addr == 0 && len == f->size)
+    /* ERASE_FLASH knows nothing of a size= that is smaller than the chip. */
+    if (addr == 0 && len == f->size && s->size_is_chip)
         return ef_command(&s->esp, EF_OP_ERASE_FLASH, NULL, 0, 0, 0, CHIP_ERASE_TIMEOUT_MS, NULL);
     uint8_t payload[8];
     ef_put_le32(payload, addr);
@@ -149,7 +150,8 @@ static const struct ef_flash_ops STUB = {.read = stub_read,
                                          .write = stub_write,
                                          .erase = stub_erase,
                                          .digest = ef_loader_digest,
-                                         .recover = ef_loader_recover};
+                                         .recover = ef_loader_recover,
+                                         .free = ef_loader_free};
 
 struct ef_flash *ef_flash_stub_new(struct ef_session *session)
 {
@@ -157,6 +159,5 @@ struct ef_flash *ef_flash_stub_new(struct ef_session *session)
     if (!self)
         return NULL;
     self->flash.read_piece = PIECE;
-    self->flash.read_digested = true;
     return &self->flash;
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { WITNESS_MAX = EF_BLOCK };
+enum { WITNESS_MIN = EF_SECTOR, WITNESS_MAX = 4 * EF_BLOCK };
 
 /* The chip's digest of a range; one that says "blank" must be said twice. */
 static enum ef_err verify_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
@@ -39,29 +39,12 @@ static enum ef_err expect_digest(struct ef_flash *f, const char *what, uint32_t 
     return EF_VERIFY;
 }
 
-static bool uniform(const uint8_t *bytes, uint32_t len)
-{
-    return memcmp(bytes, bytes + 1, len - 1) == 0;
-}
-
-/*
- * Proves that `bytes` are those at `addr`. Where the transfer carried a digest of the bytes,
- * only the address is in doubt, and one sector that is not all the same byte tells.
- */
+/* The transfer's own digest says nothing of the address that it came from: another is asked for. */
 static enum ef_err prove_read(struct ef_flash *f, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
-    uint32_t from = 0;
-    uint32_t count = len;
-    for (uint32_t at = 0; f->below->read_digested && at < len && count == len; at += EF_SECTOR) {
-        uint32_t part = ef_min_u32(EF_SECTOR, len - at);
-        if (part > 1 && !uniform(bytes + at, part)) {
-            from = at;
-            count = part;
-        }
-    }
     uint8_t md5[EF_DIGEST_BYTES];
-    ef_digest_bytes(bytes + from, count, md5);
-    return expect_digest(f, "read", addr + from, count, md5);
+    ef_digest_bytes(bytes, len, md5);
+    return expect_digest(f, "read", addr, len, md5);
 }
 
 static enum ef_err read_proven_piece(struct ef_flash *f, struct ef_read *r, uint32_t len)
@@ -107,34 +90,47 @@ struct verify {
     struct ef_flash flash; /* first */
     bool unsettled;
     uint32_t addr, len;
+    uint32_t witness_at, witness_len; /* none where the length is 0 */
     uint8_t witness[EF_DIGEST_BYTES];
 };
 
-/* What lies behind the range, as long as the range but no longer than a block; may be empty. */
-static uint32_t witness_len(const struct ef_flash *f, uint32_t end, uint32_t len)
-{
-    return ef_min_u32(f->size - end, ef_min_u32(len, WITNESS_MAX));
-}
-
-/* Before work on [addr, addr+len); what the failed attempt before this one saw is kept. */
+/*
+ * Before work on [addr, addr+len): the first stretch behind it that is not blank, since a
+ * blank one would not show that it was erased. Too long an erase comes through there. What
+ * the failed attempt before this one saw is kept.
+ */
 static enum ef_err take_witness(struct verify *v, uint32_t addr, uint32_t len)
 {
-    uint32_t beyond = witness_len(&v->flash, addr + len, len);
-    v->unsettled = v->unsettled && v->addr == addr && v->len == len;
+    if (v->unsettled && v->addr == addr && v->len == len)
+        return EF_OK;
+    v->unsettled = false;
     v->addr = addr;
     v->len = len;
-    if (beyond == 0 || v->unsettled)
-        return EF_OK;
-    return verify_digest(&v->flash, addr + len, beyond, v->witness);
+    v->witness_at = addr + len;
+    v->witness_len = 0;
+    uint32_t stretch = WITNESS_MIN;
+    while (v->witness_at < v->flash.size) {
+        uint32_t n = ef_min_u32(stretch, v->flash.size - v->witness_at);
+        uint8_t blank[EF_DIGEST_BYTES];
+        enum ef_err err = verify_digest(&v->flash, v->witness_at, n, v->witness);
+        if (err != EF_OK)
+            return err;
+        ef_digest_blank(n, blank);
+        if (memcmp(v->witness, blank, sizeof(blank)) != 0) {
+            v->witness_len = n;
+            return EF_OK;
+        }
+        v->witness_at += n;
+        stretch = ef_min_u32(2 * stretch, WITNESS_MAX);
+    }
+    return EF_OK;
 }
 
 /* After it, where all went well so far. */
 static enum ef_err hear_witness(struct verify *v, const char *what, enum ef_err err)
 {
-    uint32_t end = v->addr + v->len;
-    uint32_t beyond = witness_len(&v->flash, end, v->len);
-    if (err == EF_OK && beyond)
-        err = expect_digest(&v->flash, what, end, beyond, v->witness);
+    if (err == EF_OK && v->witness_len)
+        err = expect_digest(&v->flash, what, v->witness_at, v->witness_len, v->witness);
     v->unsettled = err != EF_OK && err != EF_VERIFY;
     return err;
 }
@@ -162,7 +158,7 @@ static enum ef_err verify_write(struct ef_flash *f, uint32_t addr, uint32_t len,
     if (err != EF_OK)
         return err;
     err = write_proven(f, addr, len, data);
-    return count_stray(f, hear_witness(self, "write just before", err));
+    return count_stray(f, hear_witness(self, "what lies behind a write, digest", err));
 }
 
 static enum ef_err verify_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
@@ -177,7 +173,7 @@ static enum ef_err verify_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
         ef_digest_blank(len, blank);
         err = expect_digest(f, "erase", addr, len, blank);
     }
-    return count_stray(f, hear_witness(self, "erase just before", err));
+    return count_stray(f, hear_witness(self, "what lies behind an erase, digest", err));
 }
 
 static const struct ef_flash_ops VERIFY = {.read = verify_read,

@@ -21,7 +21,8 @@ enum {
 struct open_file {
     struct ef_node *node;
     void *handle;
-    pid_t opener; /* the thread */
+    pid_t opener; /* the thread, or 0 */
+    bool fresh;   /* nothing else has come from that thread since it opened the file */
     struct open_file *next, **link;
 };
 
@@ -75,15 +76,54 @@ static struct ef_patience reader_patience(void)
     return (struct ef_patience){.interrupted = abandoned, .user = current_mount()->front};
 }
 
+/* True if a signal that kills is pending for `pid`: /proc/PID/status has SIGKILL's bit then. */
+static bool is_dying(pid_t pid)
+{
+    char line[128];
+    unsigned long long pending = 0;
+    snprintf(line, sizeof(line), "/proc/%d/status", (int)pid);
+    FILE *status = pid > 0 ? fopen(line, "re") : NULL;
+    while (status && fgets(line, sizeof(line), status))
+        if (strncmp(line, "SigPnd:", 7) == 0)
+            pending = strtoull(line + 7, NULL, 16);
+    if (status)
+        fclose(status);
+    return pending & (1ULL << (SIGKILL - 1));
+}
+
+/*
+ * A close that returned EINTR would pass for done: dd tries again, gets EBADF, and ends with
+ * status 0. So it waits, unless the mount ends or nobody is left to be told.
+ */
+static bool nobody_waits(void *user)
+{
+    struct ef_front *front = user;
+    return fuse_session_exited(fuse_get_session(front->fuse)) ||
+           (fuse_interrupted() && is_dying(fuse_get_context()->pid));
+}
+
 static struct open_file *opened(const struct fuse_file_info *fi)
 {
     return (struct open_file *)(uintptr_t)fi->fh; // NOLINT(performance-no-int-to-ptr): libfuse's
+}
+
+/* Under no lock: the thread goes on to something else than the O_TRUNC of its last open. */
+static void forget_fresh(struct ef_front *front)
+{
+    pid_t caller = fuse_get_context()->pid;
+    pthread_mutex_lock(&front->lock);
+    for (struct open_file *file = front->files; file; file = file->next)
+        if (file->opener == caller)
+            file->fresh = false;
+    pthread_mutex_unlock(&front->lock);
 }
 
 static int front_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
 {
     struct ef_mount *m = current_mount();
     (void)fi;
+    if (m->front)
+        forget_fresh(m->front);
     memset(st, 0, sizeof(*st));
     st->st_uid = getuid();
     st->st_gid = getgid();
@@ -146,17 +186,21 @@ static void release_file(struct ef_front *front, struct open_file *file)
 
 /*
  * The O_TRUNC of an open comes right behind it, as a truncate to 0 without a handle (see
- * front_init): it means the file that this thread opened last.
+ * front_init): it means the file that this thread has just opened. A truncate(2) by path
+ * comes behind a look-up, and so behind a getattr.
  */
 static void mark_replacing(struct ef_front *front, const struct ef_node *node)
 {
     pid_t caller = fuse_get_context()->pid;
     pthread_mutex_lock(&front->lock);
     struct open_file *file = front->files;
-    while (file && (file->node != node || file->opener != caller))
+    while (file && !(file->fresh && file->node == node && file->opener == caller && caller > 0))
         file = file->next;
-    if (file && node->ops->replace)
-        node->ops->replace(file->node, file->handle);
+    if (file) {
+        file->fresh = false;
+        if (node->ops->replace)
+            node->ops->replace(file->node, file->handle);
+    }
     pthread_mutex_unlock(&front->lock);
 }
 
@@ -170,6 +214,7 @@ static int front_open(const char *path, struct fuse_file_info *fi)
         return -ENOMEM;
     file->node = node;
     file->opener = fuse_get_context()->pid;
+    file->fresh = (fi->flags & O_ACCMODE) != O_RDONLY;
     int rc = node->ops->open(node, fi->flags, &file->handle);
     if (rc < 0) {
         free(file);
@@ -218,8 +263,11 @@ static int front_flush(const char *path, struct fuse_file_info *fi)
 {
     struct open_file *file = opened(fi);
     (void)path;
-    return file->node->ops->flush ? file->node->ops->flush(file->node, file->handle, patience())
-                                  : 0;
+    struct ef_patience close_patience = {.interrupted = nobody_waits,
+                                         .user = current_mount()->front};
+    if (!file->node->ops->flush)
+        return 0;
+    return file->node->ops->flush(file->node, file->handle, close_patience);
 }
 
 static int front_fsync(const char *path, int datasync, struct fuse_file_info *fi)
@@ -409,6 +457,10 @@ int ef_front_mount(struct ef_front *front, const char *mountpoint)
     /* Set here, since ef_mount_init comes after ef_front_new, which checks the options first. */
     front->mount->front = front;
     front->mount->invalidate = invalidate;
+    /* Before there is a mount that a signal could leave behind. */
+    if (fuse_set_signal_handlers(fuse_get_session(front->fuse)) != 0)
+        return -1;
+    front->handles_signals = true;
     if (fuse_mount(front->fuse, mountpoint) != 0)
         return -1;
     front->mounted = true;
@@ -422,10 +474,6 @@ int ef_front_daemonize(void)
 
 int ef_front_serve(struct ef_front *front)
 {
-    struct fuse_session *session = fuse_get_session(front->fuse);
-    if (fuse_set_signal_handlers(session) != 0)
-        return -1;
-    front->handles_signals = true;
     struct fuse_loop_config *config = fuse_loop_cfg_create();
     if (!config)
         return -1;

@@ -21,7 +21,7 @@ struct handle {
     bool used;          /* written to or truncated since the open */
     bool replacing;     /* opened with O_TRUNC */
     uint64_t end;       /* replacing: the last byte given, plus one */
-    bool written;       /* since the last flush or fsync was reported */
+    bool writer;        /* opened for writing */
     bool filled;        /* a hole was, of which the kernel's page cache knows nothing */
     uint64_t read_next; /* where a sequential reader would go on */
 };
@@ -40,6 +40,7 @@ static int flash_open(struct ef_node *node, int flags, void **out)
     if (!h)
         return -ENOMEM;
     pthread_mutex_init(&h->lock, NULL);
+    h->writer = writer;
     h->append = (flags & O_APPEND) != 0;
     *out = h;
     return 0;
@@ -84,7 +85,6 @@ static enum ef_err fill_hole(struct ef_node *node, struct handle *h, uint64_t of
         enum ef_err err = ef_cache_write(node->mount->cache, h->end, n, zeros, patience);
         if (err != EF_OK)
             return err;
-        h->written = true;
         h->filled = true;
         h->end += n;
     }
@@ -107,10 +107,8 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
         return -ENOSPC;
     }
     enum ef_err err = h->replacing ? fill_hole(node, h, off, patience) : EF_OK;
-    if (err == EF_OK) {
-        h->written = true;
+    if (err == EF_OK)
         err = ef_cache_write(node->mount->cache, off, (uint32_t)len, buf, patience);
-    }
     if (err == EF_OK && h->replacing && off + len > h->end)
         h->end = off + len;
     pthread_mutex_unlock(&h->lock);
@@ -144,7 +142,6 @@ static int flash_fsync(struct ef_node *node, void *handle, struct ef_patience pa
     struct handle *h = handle;
     pthread_mutex_lock(&h->lock);
     bool filled = h->filled;
-    h->written = false;
     h->filled = false;
     pthread_mutex_unlock(&h->lock);
     /* Not sooner: the kernel has the pages of a write locked until it is answered. */
@@ -153,14 +150,15 @@ static int flash_fsync(struct ef_node *node, void *handle, struct ef_patience pa
     return -ef_err_to_errno(ef_cache_flush(node->mount->cache, patience));
 }
 
-/* A reader's close must not wait for somebody else's writes. */
+/*
+ * A reader's close must not wait for somebody else's writes. A writer's always asks: the
+ * kernel writes mapped pages through any handle that could have written them, and a wait
+ * that a signal ended, here or in fsync, leaves data that a later close answers for.
+ */
 static int flash_flush(struct ef_node *node, void *handle, struct ef_patience patience)
 {
     struct handle *h = handle;
-    pthread_mutex_lock(&h->lock);
-    bool written = h->written;
-    pthread_mutex_unlock(&h->lock);
-    return written ? flash_fsync(node, handle, patience) : 0;
+    return h->writer ? flash_fsync(node, handle, patience) : 0;
 }
 
 static void flash_release(struct ef_node *node, void *handle)

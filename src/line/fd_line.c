@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+enum { DRAIN_TIMEOUT_MS = 1000 };
+
 struct ef_fd_line *ef_fd_line_new(int fd, const char *kind, const struct ef_line_ops *ops)
 {
     struct ef_fd_line *self = calloc(1, sizeof(*self));
@@ -113,4 +115,12 @@ void ef_fd_line_close(struct ef_line *line)
     ef_fd_unlock(self->fd);
     close(self->fd);
     free(self);
+}
+
+void ef_fd_drain_output(int fd)
+{
+    ef_deadline deadline = ef_deadline_in(DRAIN_TIMEOUT_MS);
+    int queued = 0;
+    while (ioctl(fd, TIOCOUTQ, &queued) == 0 && queued > 0 && ef_deadline_left_ms(deadline) > 0)
+        ef_clock_sleep_ms(1);
 }

@@ -22,6 +22,9 @@ void ef_fd_line_close(struct ef_line *line);
 /* Both modem lines by one TIOCMSET, as a reset circuit wants them. */
 enum ef_err ef_fd_line_set_lines(struct ef_line *line, bool dtr, bool rts);
 
+/* Waits until the driver has sent all output, 1 s at most; tcdrain(3) has no deadline. */
+void ef_fd_drain_output(int fd);
+
 /* True if `fd` has modem lines at all (a pty has none). */
 bool ef_fd_has_modem_lines(int fd);
 

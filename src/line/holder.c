@@ -113,7 +113,9 @@ enum ef_err ef_open_failed(const char *path, int error, struct ef_log *log)
     case ENOENT:
     case ENXIO:
     case ENODEV:
-        ef_log(log, EF_LOG_ERROR, "%s: no such port: is the board plugged in? (ls /dev/tty*)",
+        ef_log(log, EF_LOG_ERROR,
+               "%s: no such port: is the board plugged in (ls /dev/tty*)? A network "
+               "port is written socket://HOST:PORT",
                path);
         return EF_MISSING;
     case EACCES:

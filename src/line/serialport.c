@@ -31,7 +31,7 @@ static enum ef_err configure(struct sp_port *port, uint32_t baud)
 static enum ef_err serial_set_baud(struct ef_line *line, uint32_t baud)
 {
     struct ef_fd_line *self = (struct ef_fd_line *)line;
-    tcdrain(self->fd);
+    ef_fd_drain_output(self->fd);
     return sp_set_baudrate(self->port, (int)baud) == SP_OK ? EF_OK : EF_UNSUPPORTED;
 }
 

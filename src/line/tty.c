@@ -25,7 +25,7 @@ static enum ef_err configure(int fd, uint32_t baud)
 static enum ef_err tty_set_baud(struct ef_line *line, uint32_t baud)
 {
     struct ef_fd_line *self = (struct ef_fd_line *)line;
-    tcdrain(self->fd);
+    ef_fd_drain_output(self->fd);
     return configure(self->fd, baud);
 }
 

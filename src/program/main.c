@@ -7,11 +7,13 @@
 
 #include "espflashfs/front.h"
 
+#include <errno.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Exit statuses, as the man page lists them. */
@@ -106,7 +108,8 @@ static enum ef_err start_threads(struct program *p)
 /* What is still dirty goes out now; the exit status tells if it did not. */
 static int finish(struct program *p, int status)
 {
-    if (p->mount.cache && ef_cache_flush(p->mount.cache, (struct ef_patience){0}) != EF_OK) {
+    if (p->mount.cache && !p->options.read_only &&
+        ef_cache_flush(p->mount.cache, (struct ef_patience){0}) != EF_OK) {
         ef_log(&p->log, EF_LOG_ERROR, "unmounted with unwritten data: flash.bin is incomplete");
         status = EXIT_DATA_LOST;
     }
@@ -159,7 +162,7 @@ static int run(struct program *p)
         return EXIT_SUCCESS;
     }
     if (o->log_file && ef_log_open_file(&p->log, o->log_file) != 0) {
-        perror(o->log_file);
+        fprintf(stderr, "espflashfs: log=%s: %s\n", o->log_file, strerror(errno));
         return EXIT_USAGE;
     }
     find_stub_folders(p);

@@ -2,6 +2,8 @@
 
 #include "espflashfs/text.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fuse_opt.h>
 #include <limits.h>
 #include <stddef.h>
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The highest rate that USB bridges and chips share; below what any of them may fail at. */
 enum { DEFAULT_BAUD = 460800, BAUD_MIN = 9600, BAUD_MAX = 4000000 };
@@ -134,17 +137,59 @@ static int check_values(struct ef_options *o)
     return o->stub ? 0 : -1;
 }
 
+static bool looks_like_port(const char *word)
+{
+    struct stat st;
+    return strstr(word, "://") || (stat(word, &st) == 0 && S_ISCHR(st.st_mode));
+}
+
+static bool is_empty(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int entries = 0;
+    while (dir && entries <= 2 && readdir(dir))
+        entries++;
+    if (dir)
+        closedir(dir);
+    return entries <= 2;
+}
+
+/* True if something is mounted on `folder` already. */
+static bool is_mount_point(const char *folder, const struct stat *st)
+{
+    struct stat parent;
+    char up[PATH_MAX];
+    int n = snprintf(up, sizeof(up), "%s/..", folder);
+    return n > 0 && (size_t)n < sizeof(up) && stat(up, &parent) == 0 && parent.st_dev != st->st_dev;
+}
+
+/* What would fail later, or do harm, is refused before the board is disturbed. */
 static int check_mountpoint(struct ef_options *o)
 {
     struct stat st;
-    if (!o->mountpoint)
+    if (!o->mountpoint || (!o->port && looks_like_port(o->mountpoint)))
         return complain("%s", "no mount point given: espflashfs [options] [PORT] MOUNTPOINT");
+    if (stat(o->mountpoint, &st) != 0 && errno == ENOTCONN)
+        return complain("%s: a driver died there: run fusermount3 -u on it first", o->mountpoint);
     if (stat(o->mountpoint, &st) != 0)
-        return complain("%s: no such directory: create it first, or, if a driver died there, run "
-                        "fusermount3 -u on it",
-                        o->mountpoint);
+        return complain("%s: no such directory: make it with mkdir first", o->mountpoint);
     if (!S_ISDIR(st.st_mode))
-        return complain("%s is not a directory", o->mountpoint);
+        return complain("%s is not a directory: the port comes first, then the mount point",
+                        o->mountpoint);
+    /* The driver changes to / when it goes to the background. */
+    char *full = realpath(o->mountpoint, NULL);
+    if (!full)
+        return complain("%s cannot be resolved", o->mountpoint);
+    free(o->mountpoint);
+    o->mountpoint = full;
+    if (is_mount_point(full, &st))
+        return complain("%s is in use as a mount point: run fusermount3 -u on it first", full);
+    if (access(full, W_OK) != 0)
+        return complain("%s: no permission to mount there: choose a folder of your own", full);
+    if (!is_empty(full))
+        return complain("%s is not empty: was something copied there while nothing was mounted? "
+                        "Empty it, or choose another",
+                        full);
     return 0;
 }
 
@@ -160,7 +205,9 @@ int ef_options_parse(int argc, char **argv, struct ef_options *o)
     o->fuse_argv = args.argv;
     if (o->help || o->version)
         return 0;
-    if (o->probe && o->mountpoint && !o->port) {
+    if (o->probe && o->mountpoint && o->port)
+        return complain("--probe takes a port only, not `%s`", o->mountpoint);
+    if (o->probe && o->mountpoint) {
         o->port = o->mountpoint;
         o->mountpoint = NULL;
     }

@@ -112,7 +112,7 @@ next_reader_is_right() {
 killed() {
     kill -KILL "$DRIVER_PID"
     wait_driver
-    refused 'if a driver died there, run fusermount3 -u' "$EF_BUILD/espflashfs" "$PORT" "$MNT" &&
+    refused 'a driver died there: run fusermount3 -u' "$EF_BUILD/espflashfs" "$PORT" "$MNT" &&
         fusermount3 -u "$MNT" && nobody_is_left
 }
 

@@ -15,6 +15,7 @@
 struct room {
     struct ef_options options;
     char said[4096]; /* what went to standard error */
+    char folder[32]; /* an empty mount point: `@` in the lines below */
 };
 
 static int room_open(void **state)
@@ -23,14 +24,19 @@ static int room_open(void **state)
                                             "ESPTOOL_BEFORE", "ESPTOOL_AFTER"};
     for (size_t i = 0; i < COUNT(VARIABLES); i++)
         unsetenv(VARIABLES[i]);
-    *state = calloc(1, sizeof(struct room));
-    return *state ? 0 : -1;
+    struct room *room = calloc(1, sizeof(*room));
+    *state = room;
+    if (!room)
+        return -1;
+    strcpy(room->folder, "/tmp/ef-options.XXXXXX");
+    return mkdtemp(room->folder) ? 0 : -1;
 }
 
 static int room_close(void **state)
 {
     struct room *room = *state;
     ef_options_free(&room->options);
+    rmdir(room->folder);
     free(room);
     return 0;
 }
@@ -44,7 +50,7 @@ static int parse(struct room *room, const char *line)
     char *save = NULL;
     snprintf(copy, sizeof(copy), "%s", line);
     for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        argv[argc++] = w;
+        argv[argc++] = strcmp(w, "@") == 0 ? room->folder : w;
     ef_options_free(&room->options);
     FILE *file = tmpfile();
     assert_non_null(file);
@@ -64,10 +70,10 @@ static int parse(struct room *room, const char *line)
 static void defaults(void **state)
 {
     struct room *room = *state;
-    assert_int_equal(parse(room, "/tmp"), 0);
+    assert_int_equal(parse(room, "@"), 0);
     const struct ef_options *o = &room->options;
     assert_null(o->port);
-    assert_string_equal(o->mountpoint, "/tmp");
+    assert_string_equal(o->mountpoint, room->folder);
     assert_true(o->baud >= 115200);
     assert_int_equal(o->size, 0);
     assert_int_equal(o->before, EF_BEFORE_DEFAULT_RESET);
@@ -83,20 +89,20 @@ static void spellings(void **state)
 {
     struct room *room = *state;
     static const char *const LINES[] = {
-        "/dev/p /tmp -o "
+        "/dev/p @ -o "
         "baud=921600,chip=esp32,before=no-reset,after=no-reset,stub=rom,size=4M,log=/l,ro",
         "-o port=/dev/p,baud=921600,chip=esp32 -o before=no_reset,after=no_reset -o stub=rom "
-        "-o size=0x400000 -o log=/l -o ro /tmp",
+        "-o size=0x400000 -o log=/l -o ro @",
         "--port=/dev/p --baud=921600 --chip=esp32 --before=no-reset --after=no-reset --stub=rom "
-        "--size=4MiB --log=/l --ro /tmp",
+        "--size=4MiB --log=/l --ro @",
         "--port /dev/p --baud 921600 --chip esp32 --before no-reset --after no-reset --stub rom "
-        "--size 4096k --log /l --ro /tmp",
+        "--size 4096k --log /l --ro @",
     };
     for (size_t i = 0; i < COUNT(LINES); i++) {
         assert_int_equal(parse(room, LINES[i]), 0);
         const struct ef_options *o = &room->options;
         assert_string_equal(o->port, "/dev/p");
-        assert_string_equal(o->mountpoint, "/tmp");
+        assert_string_equal(o->mountpoint, room->folder);
         assert_int_equal(o->baud, 921600);
         assert_string_equal(o->chip, "esp32");
         assert_int_equal(o->before, EF_BEFORE_NO_RESET);
@@ -111,9 +117,9 @@ static void spellings(void **state)
 static void flags(void **state)
 {
     struct room *room = *state;
-    assert_int_equal(parse(room, "-f /tmp"), 0);
+    assert_int_equal(parse(room, "-f @"), 0);
     assert_true(room->options.foreground);
-    assert_int_equal(parse(room, "-o debug /tmp"), 0);
+    assert_int_equal(parse(room, "-o debug @"), 0);
     assert_true(room->options.debug);
     assert_int_equal(parse(room, "--help"), 0);
     assert_true(room->options.help);
@@ -134,14 +140,14 @@ static void environment(void **state)
     setenv("ESPTOOL_CHIP", "esp32c3", 1);
     setenv("ESPTOOL_BEFORE", "no_reset", 1);
     setenv("ESPTOOL_AFTER", "no-reset", 1);
-    assert_int_equal(parse(room, "/tmp"), 0);
+    assert_int_equal(parse(room, "@"), 0);
     assert_string_equal(room->options.port, "socket://h:1");
     assert_int_equal(room->options.baud, 230400);
     assert_string_equal(room->options.chip, "esp32c3");
     assert_int_equal(room->options.before, EF_BEFORE_NO_RESET);
     assert_int_equal(room->options.after, EF_AFTER_NO_RESET);
     /* The command line wins. */
-    assert_int_equal(parse(room, "/dev/p /tmp --baud=115200 --chip=auto --before=default-reset "
+    assert_int_equal(parse(room, "/dev/p @ --baud=115200 --chip=auto --before=default-reset "
                                  "--after=hard_reset"),
                      0);
     assert_string_equal(room->options.port, "/dev/p");
@@ -150,7 +156,7 @@ static void environment(void **state)
     assert_int_equal(room->options.before, EF_BEFORE_DEFAULT_RESET);
     assert_int_equal(room->options.after, EF_AFTER_HARD_RESET);
     setenv("ESPTOOL_BAUD", "fast", 1);
-    assert_int_equal(parse(room, "/tmp"), -1);
+    assert_int_equal(parse(room, "@"), -1);
     assert_non_null(strstr(room->said, "fast"));
 }
 
@@ -163,19 +169,19 @@ static void refused(void **state)
         {"", "mount point"},
         {"/no/such/folder", "/no/such/folder"},
         {"/etc/passwd", "not a directory"},
-        {"a b /tmp", "too many"},
-        {"/tmp --baud=0", "baud=0"},
-        {"/tmp --baud=fast", "baud=fast"},
-        {"/tmp --baud=-1", "baud=-1"},
-        {"/tmp --baud=4000001", "baud=4000001"},
-        {"/tmp --baud=18446744073709551617", "baud="},
-        {"/tmp --size=0", "size=0"},
-        {"/tmp --size=2.2M", "size=2.2M"},
-        {"/tmp --size=-1", "size=-1"},
-        {"/tmp --chip=esp9", "chip=esp9"},
-        {"/tmp --before=usb-reset", "before=usb-reset"},
-        {"/tmp --after=soft-reset", "after=soft-reset"},
-        {"/tmp -o before=", "before="},
+        {"a b @", "too many"},
+        {"@ --baud=0", "baud=0"},
+        {"@ --baud=fast", "baud=fast"},
+        {"@ --baud=-1", "baud=-1"},
+        {"@ --baud=4000001", "baud=4000001"},
+        {"@ --baud=18446744073709551617", "baud="},
+        {"@ --size=0", "size=0"},
+        {"@ --size=2.2M", "size=2.2M"},
+        {"@ --size=-1", "size=-1"},
+        {"@ --chip=esp9", "chip=esp9"},
+        {"@ --before=usb-reset", "before=usb-reset"},
+        {"@ --after=soft-reset", "after=soft-reset"},
+        {"@ -o before=", "before="},
     };
     for (size_t i = 0; i < COUNT(CASES); i++) {
         assert_int_equal(parse(room, CASES[i].line), -1);
@@ -189,7 +195,7 @@ static void the_rest_is_kept(void **state)
 {
     struct room *room = *state;
     char all[512] = "";
-    assert_int_equal(parse(room, "/tmp -o allow_other,ro -s -o baud=9600"), 0);
+    assert_int_equal(parse(room, "@ -o allow_other,ro -s -o baud=9600"), 0);
     for (int i = 0; i < room->options.fuse_argc; i++) {
         strncat(all, room->options.fuse_argv[i], sizeof(all) - strlen(all) - 1);
         strncat(all, " ", sizeof(all) - strlen(all) - 1);

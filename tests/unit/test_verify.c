@@ -72,44 +72,12 @@ static void reads_are_proven(void **state)
     assert_int_equal(room->mem->call[1].len, EF_BLOCK);
 }
 
-/* What the transfer digested needs a sector's proof only, but needs it. */
-static void digested_reads_prove_the_address(void **state)
-{
-    struct room *room = *state;
-    uint32_t done;
-    room->bottom->read_digested = true;
-    memset(room->mem->bytes, 0xFF, 2 * EF_SECTOR);
-    memset(room->before, 0xFF, 2 * EF_SECTOR);
-    assert_int_equal(read_range(room, 0, EF_BLOCK, &done), EF_OK);
-    assert_int_equal(room->mem->call[1].addr, 2 * EF_SECTOR);
-    assert_int_equal(room->mem->call[1].len, EF_SECTOR);
-}
-
-/* Where every sector is all the same byte no single one tells. */
-static void uniform_reads_are_proven_whole(void **state)
-{
-    struct room *room = *state;
-    uint32_t done;
-    room->bottom->read_digested = true;
-    memset(room->mem->bytes, 0, EF_BLOCK);
-    memset(room->before, 0, EF_BLOCK);
-    assert_int_equal(read_range(room, 0, EF_BLOCK, &done), EF_OK);
-    assert_int_equal(room->mem->call[1].addr, 0);
-    assert_int_equal(room->mem->call[1].len, EF_BLOCK);
-    room->mem->bytes[EF_SECTOR + 5] = 1; /* another address, all zeros as well but for this */
-    mem_set_fault(room->mem, MEM_READ, (struct mem_fault){.times = 1, .shift = 4 * EF_SECTOR});
-    assert_int_equal(read_range(room, 0, 2 * EF_SECTOR, &done), EF_VERIFY);
-}
-
 static void one_byte_reads(void **state)
 {
     struct room *room = *state;
     uint32_t done;
-    for (int digested = 0; digested < 2; digested++) {
-        room->bottom->read_digested = digested;
-        assert_int_equal(read_range(room, 77, 1, &done), EF_OK);
-        assert_int_equal(room->buf[0], room->before[77]);
-    }
+    assert_int_equal(read_range(room, 77, 1, &done), EF_OK);
+    assert_int_equal(room->buf[0], room->before[77]);
 }
 
 static void wrong_bytes(void **state)
@@ -127,13 +95,10 @@ static void another_address_read(void **state)
 {
     struct room *room = *state;
     uint32_t done;
-    for (int digested = 0; digested < 2; digested++) {
-        room->bottom->read_digested = digested;
-        mem_set_fault(room->mem, MEM_READ, (struct mem_fault){.times = 1, .shift = 0x100});
-        assert_int_equal(read_range(room, EF_BLOCK, EF_BLOCK, &done), EF_VERIFY);
-        assert_int_equal(done, 0);
-        assert_int_equal(room->pieces, 0);
-    }
+    mem_set_fault(room->mem, MEM_READ, (struct mem_fault){.times = 1, .shift = 0x100});
+    assert_int_equal(read_range(room, EF_BLOCK, EF_BLOCK, &done), EF_VERIFY);
+    assert_int_equal(done, 0);
+    assert_int_equal(room->pieces, 0);
 }
 
 static void writes_are_proven(void **state)
@@ -281,8 +246,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reads_are_proven, room_open, room_close),
-        cmocka_unit_test_setup_teardown(digested_reads_prove_the_address, room_open, room_close),
-        cmocka_unit_test_setup_teardown(uniform_reads_are_proven_whole, room_open, room_close),
         cmocka_unit_test_setup_teardown(one_byte_reads, room_open, room_close),
         cmocka_unit_test_setup_teardown(wrong_bytes, room_open, room_close),
         cmocka_unit_test_setup_teardown(another_address_read, room_open, room_close),
