@@ -1,5 +1,7 @@
 #include "espflashfs/front.h"
 
+#include "open_files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
@@ -17,27 +19,23 @@ enum {
     THREADS_IDLE = 8
 };
 
-/* What an open file is: its node and the node's handle. */
-struct open_file {
-    struct ef_node *node;
-    void *handle;
-    pid_t opener; /* the thread, or 0 */
-    bool fresh;   /* nothing else has come from that thread since it opened the file */
-    struct open_file *next, **link;
-};
-
 struct ef_front {
     struct fuse *fuse;
     struct ef_mount *mount;
     bool mounted;
     bool handles_signals;
-    pthread_mutex_t lock;
-    struct open_file *files; /* under the lock; the newest first */
+    struct open_files files;
 };
 
 static struct ef_mount *current_mount(void)
 {
     return fuse_get_context()->private_data;
+}
+
+static struct open_files *open_files(void)
+{
+    struct ef_front *front = current_mount()->front;
+    return &front->files;
 }
 
 static struct ef_node *find_node(const char *path)
@@ -107,23 +105,11 @@ static struct open_file *opened(const struct fuse_file_info *fi)
     return (struct open_file *)(uintptr_t)fi->fh; // NOLINT(performance-no-int-to-ptr): libfuse's
 }
 
-/* Under no lock: the thread goes on to something else than the O_TRUNC of its last open. */
-static void forget_fresh(struct ef_front *front)
-{
-    pid_t caller = fuse_get_context()->pid;
-    pthread_mutex_lock(&front->lock);
-    for (struct open_file *file = front->files; file; file = file->next)
-        if (file->opener == caller)
-            file->fresh = false;
-    pthread_mutex_unlock(&front->lock);
-}
-
 static int front_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
 {
     struct ef_mount *m = current_mount();
     (void)fi;
-    if (m->front)
-        forget_fresh(m->front);
+    open_files_forget_fresh(open_files(), fuse_get_context()->pid);
     memset(st, 0, sizeof(*st));
     st->st_uid = getuid();
     st->st_gid = getgid();
@@ -162,48 +148,6 @@ static int front_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_
     return 0;
 }
 
-static void add_file(struct ef_front *front, struct open_file *file)
-{
-    pthread_mutex_lock(&front->lock);
-    file->next = front->files;
-    file->link = &front->files;
-    if (file->next)
-        file->next->link = &file->next;
-    front->files = file;
-    pthread_mutex_unlock(&front->lock);
-}
-
-static void release_file(struct ef_front *front, struct open_file *file)
-{
-    pthread_mutex_lock(&front->lock);
-    *file->link = file->next;
-    if (file->next)
-        file->next->link = file->link;
-    pthread_mutex_unlock(&front->lock);
-    file->node->ops->release(file->node, file->handle);
-    free(file);
-}
-
-/*
- * The O_TRUNC of an open comes right behind it, as a truncate to 0 without a handle (see
- * front_init): it means the file that this thread has just opened. A truncate(2) by path
- * comes behind a look-up, and so behind a getattr.
- */
-static void mark_replacing(struct ef_front *front, const struct ef_node *node)
-{
-    pid_t caller = fuse_get_context()->pid;
-    pthread_mutex_lock(&front->lock);
-    struct open_file *file = front->files;
-    while (file && !(file->fresh && file->node == node && file->opener == caller && caller > 0))
-        file = file->next;
-    if (file) {
-        file->fresh = false;
-        if (node->ops->replace)
-            node->ops->replace(file->node, file->handle);
-    }
-    pthread_mutex_unlock(&front->lock);
-}
-
 static int front_open(const char *path, struct fuse_file_info *fi)
 {
     struct ef_node *node = find_node(path);
@@ -220,7 +164,7 @@ static int front_open(const char *path, struct fuse_file_info *fi)
         free(file);
         return rc;
     }
-    add_file(current_mount()->front, file);
+    open_files_add(open_files(), file);
     fi->fh = (uintptr_t)file;
     fi->direct_io = node->direct_io;
     /* Dropping its pages would make open(2) wait, deaf to Ctrl-C, for a read-ahead on the line. */
@@ -255,7 +199,7 @@ static int front_truncate(const char *path, off_t size, struct fuse_file_info *f
     if (!node->ops->truncate)
         return -EACCES;
     if (!fi && size == 0)
-        mark_replacing(current_mount()->front, node);
+        open_files_mark_replacing(open_files(), node, fuse_get_context()->pid);
     return node->ops->truncate(node, fi ? opened(fi)->handle : NULL, (uint64_t)size, patience());
 }
 
@@ -282,7 +226,7 @@ static int front_fsync(const char *path, int datasync, struct fuse_file_info *fi
 static int front_release(const char *path, struct fuse_file_info *fi)
 {
     (void)path;
-    release_file(current_mount()->front, opened(fi));
+    open_files_release(open_files(), opened(fi));
     return 0;
 }
 
@@ -441,11 +385,11 @@ struct ef_front *ef_front_new(int argc, char **argv, struct ef_mount *mount)
         return NULL;
     struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
     front->mount = mount;
-    pthread_mutex_init(&front->lock, NULL);
+    open_files_init(&front->files);
     front->fuse = fuse_new(&args, &OPERATIONS, sizeof(OPERATIONS), mount);
     fuse_opt_free_args(&args);
     if (!front->fuse) {
-        pthread_mutex_destroy(&front->lock);
+        open_files_free(&front->files);
         free(front);
         return NULL;
     }
@@ -500,10 +444,7 @@ void ef_front_free(struct ef_front *front)
     if (front->handles_signals)
         fuse_remove_signal_handlers(fuse_get_session(front->fuse));
     fuse_destroy(front->fuse);
-    /* Of what is open when the mount ends, or was closed just before, the kernel tells nothing. */
-    while (front->files)
-        release_file(front, front->files);
-    pthread_mutex_destroy(&front->lock);
+    open_files_free(&front->files);
     free(front);
 }
 
