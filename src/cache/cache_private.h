@@ -49,10 +49,11 @@ struct ef_cache {
 
     pthread_t flusher;
     bool stopping;
-    bool stalled;  /* the last write-behind or flush failed: wait for the next flush */
-    bool suspect;  /* a write or erase may have hit other sectors (see worker.h, stray) */
-    bool healing;  /* that is being looked into */
-    bool unproven; /* some of them cannot be vouched for, and no flush has said so yet */
+    bool stalled;    /* the last write-behind or flush failed: wait for the next flush */
+    bool suspect;    /* a write or erase may have hit other sectors (see worker.h, stray) */
+    bool healing;    /* that is being looked into */
+    bool distrusted; /* a read may have changed the chip: no more of it is given out */
+    bool unproven;   /* some of them cannot be vouched for, and no flush has said so yet */
     enum ef_err flush_err;
     uint64_t passes_wanted, passes_begun, passes_done;
     enum ef_err pass_err; /* of the last pass done */

@@ -54,6 +54,11 @@ static void on_done(void *user, struct ef_job *job)
             sector->fetch_err = (int8_t)job->err;
     }
     c->suspect = c->suspect || job->stray;
+    if (job->stray && !c->distrusted) {
+        /* The kernel's read-ahead tries again what failed, and would hide a single failure. */
+        c->distrusted = true;
+        ef_log(c->log, EF_LOG_ERROR, "no more is read until the board is mounted again");
+    }
     struct fetch **link = &c->fetches;
     while (*link != f)
         link = &(*link)->next;
@@ -109,6 +114,8 @@ enum ef_err ef_fetch_wait(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_
     bool waited = false;
     while (!sector->have || sector->erasing) {
         bool idle = missing(sector);
+        if (idle && c->distrusted)
+            return EF_VERIFY;
         if (idle && waited && sector->fetch_err != EF_OK && sector->fetch_err != EF_INTERRUPTED)
             return (enum ef_err)sector->fetch_err;
         enum ef_err err = idle ? ef_fetch_start(c, s, end, priority) : EF_OK;
