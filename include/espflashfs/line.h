@@ -19,6 +19,8 @@
 
 struct ef_line;
 
+enum ef_modem_line { EF_DTR, EF_RTS };
+
 struct ef_line_ops {
     /* Waits for at least one byte; *got bytes are in buf. EF_TIMEOUT, EF_GONE. */
     enum ef_err (*read)(struct ef_line *line, uint8_t *buf, size_t cap, ef_deadline deadline,
@@ -28,16 +30,21 @@ struct ef_line_ops {
                          ef_deadline deadline);
     /* NULL where the far end owns the baud. Output is drained first. */
     enum ef_err (*set_baud)(struct ef_line *line, uint32_t baud);
-    /* NULL where there are no modem lines. true = asserted. Both change at once. */
+    /* NULL where there are no modem lines. true = asserted. Both change at once, or, on a line
+     * with `one_by_one`, one right after the other. */
     enum ef_err (*set_lines)(struct ef_line *line, bool dtr, bool rts);
+    /* One of them, the other left as it is. NULL where set_lines is. */
+    enum ef_err (*set_one_line)(struct ef_line *line, enum ef_modem_line which, bool on);
     void (*close)(struct ef_line *line);
 };
 
 struct ef_line {
     const struct ef_line_ops *ops;
-    char name[256];   /* as the user spelt it */
-    const char *kind; /* "socket", "tty", "serial" */
-    uint32_t baud;    /* in force; 0 where the far end owns it */
+    char name[256];            /* as the user spelt it */
+    const char *kind;          /* "socket", "tty", "serial" */
+    uint32_t baud;             /* in force; 0 where the far end owns it */
+    uint16_t usb_vid, usb_pid; /* of the USB device behind the port; 0 where there is none */
+    bool one_by_one;           /* this line cannot change both modem lines at once */
     struct ef_log *log;
     uint64_t bytes_in, bytes_out;
 };
@@ -64,6 +71,7 @@ enum ef_err ef_line_write(struct ef_line *line, const uint8_t *buf, size_t len,
 /* EF_UNSUPPORTED where the line cannot. */
 enum ef_err ef_line_set_baud(struct ef_line *line, uint32_t baud);
 enum ef_err ef_line_set_lines(struct ef_line *line, bool dtr, bool rts);
+enum ef_err ef_line_set_one_line(struct ef_line *line, enum ef_modem_line which, bool on);
 bool ef_line_has_modem_lines(const struct ef_line *line);
 
 /* Reads and drops what is there and what still comes within `quiet_ms` of silence (at most 1 s). */

@@ -11,15 +11,30 @@
 #include "espflashfs/chip.h"
 #include "espflashfs/stub.h"
 
-enum ef_before { EF_BEFORE_DEFAULT_RESET, EF_BEFORE_NO_RESET };
-enum ef_after { EF_AFTER_HARD_RESET, EF_AFTER_NO_RESET };
+/* How a board is brought into its boot loader, and how it is left; esptool's words. */
+enum ef_before {
+    EF_BEFORE_DEFAULT_RESET,   /* the sequence that the kind of port calls for */
+    EF_BEFORE_USB_RESET,       /* the built-in USB-Serial-JTAG's, whatever the port */
+    EF_BEFORE_NO_RESET,        /* it is in its boot loader already */
+    EF_BEFORE_NO_RESET_NO_SYNC /* and answers commands: not even SYNC is sent */
+};
+enum ef_after {
+    EF_AFTER_HARD_RESET,
+    EF_AFTER_NO_RESET,     /* a ROM is left; a stub is left running its ROM's loader again */
+    EF_AFTER_NO_RESET_STUB /* a stub goes on running */
+};
 
 struct ef_session_config {
     const char *port;
     uint32_t baud;    /* to work at; the connection starts at 115200 */
+    bool baud_auto;   /* `baud` is only where to start climbing */
     const char *chip; /* NULL or "auto": whatever answers */
     enum ef_before before;
     enum ef_after after;
+    const char *reset_sequence;      /* NULL, or one in esptool's spelling ("D0|R1|W0.1") */
+    bool force;                      /* what would brick or return nonsense is let through */
+    bool ask;                        /* a person is at a terminal: may be asked to press BOOT */
+    const char *state_folder;        /* where ports' rates are remembered; NULL: nowhere */
     const char *stub;                /* "auto", "rom", a file or a folder */
     const char *const *stub_folders; /* NULL-terminated: where "auto" looks first */
     uint64_t size;                   /* 0: from the flash id */

@@ -103,6 +103,15 @@ enum ef_err ef_fd_line_set_lines(struct ef_line *line, bool dtr, bool rts)
     return ioctl(self->fd, TIOCMSET, &bits) < 0 ? EF_GONE : EF_OK;
 }
 
+enum ef_err ef_fd_line_set_one_line(struct ef_line *line, enum ef_modem_line which, bool on)
+{
+    struct ef_fd_line *self = (struct ef_fd_line *)line;
+    int bit = which == EF_DTR ? TIOCM_DTR : TIOCM_RTS;
+    if (ioctl(self->fd, on ? TIOCMBIS : TIOCMBIC, &bit) == 0)
+        return EF_OK;
+    return errno == EIO || errno == ENODEV ? EF_GONE : EF_UNSUPPORTED;
+}
+
 bool ef_fd_has_modem_lines(int fd)
 {
     int bits;

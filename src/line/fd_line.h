@@ -21,6 +21,7 @@ void ef_fd_line_close(struct ef_line *line);
 
 /* Both modem lines by one TIOCMSET, as a reset circuit wants them. */
 enum ef_err ef_fd_line_set_lines(struct ef_line *line, bool dtr, bool rts);
+enum ef_err ef_fd_line_set_one_line(struct ef_line *line, enum ef_modem_line which, bool on);
 
 /* Waits until the driver has sent all output, 1 s at most; tcdrain(3) has no deadline. */
 void ef_fd_drain_output(int fd);

@@ -72,6 +72,11 @@ enum ef_err ef_line_set_lines(struct ef_line *line, bool dtr, bool rts)
     return line->ops->set_lines ? line->ops->set_lines(line, dtr, rts) : EF_UNSUPPORTED;
 }
 
+enum ef_err ef_line_set_one_line(struct ef_line *line, enum ef_modem_line which, bool on)
+{
+    return line->ops->set_one_line ? line->ops->set_one_line(line, which, on) : EF_UNSUPPORTED;
+}
+
 bool ef_line_has_modem_lines(const struct ef_line *line)
 {
     return line->ops->set_lines != NULL;

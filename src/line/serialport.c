@@ -47,6 +47,7 @@ static const struct ef_line_ops SERIAL_PORT = {.read = ef_fd_line_read,
                                                .write = ef_fd_line_write,
                                                .set_baud = serial_set_baud,
                                                .set_lines = ef_fd_line_set_lines,
+                                               .set_one_line = ef_fd_line_set_one_line,
                                                .close = serial_close};
 static const struct ef_line_ops SERIAL_PORT_NO_MODEM = {.read = ef_fd_line_read,
                                                         .write = ef_fd_line_write,

@@ -37,6 +37,7 @@ static const struct ef_line_ops MODEM_TTY = {.read = ef_fd_line_read,
                                              .write = ef_fd_line_write,
                                              .set_baud = tty_set_baud,
                                              .set_lines = ef_fd_line_set_lines,
+                                             .set_one_line = ef_fd_line_set_one_line,
                                              .close = ef_fd_line_close};
 
 enum ef_err ef_tty_open(const char *path, uint32_t baud, struct ef_log *log, struct ef_line **line)

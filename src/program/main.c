@@ -55,6 +55,10 @@ static enum ef_err open_board(struct program *p)
                                        .chip = o->chip,
                                        .before = o->before,
                                        .after = o->after,
+                                       .reset_sequence = o->reset_sequence,
+                                       .baud_auto = o->baud_auto,
+                                       .force = o->force != 0,
+                                       .ask = isatty(STDERR_FILENO) == 1,
                                        .stub = o->stub,
                                        .stub_folders = (const char *const *)p->stub_folder,
                                        .size = o->size};
@@ -71,6 +75,15 @@ static enum ef_err open_board(struct program *p)
            count ? "no board answered on any serial port"
                  : "no serial port found: plug the board in, or give a PORT");
     return EF_MISSING;
+}
+
+static int list_ports(void)
+{
+    char ports[16][EF_PORT_NAME_MAX];
+    size_t count = ef_line_list_ports(ports, 16);
+    for (size_t i = 0; i < count; i++)
+        puts(ports[i]);
+    return EXIT_SUCCESS;
 }
 
 static int probe(struct program *p)
@@ -165,6 +178,8 @@ static int run(struct program *p)
         fprintf(stderr, "espflashfs: log=%s: %s\n", o->log_file, strerror(errno));
         return EXIT_USAGE;
     }
+    if (o->list)
+        return list_ports();
     find_stub_folders(p);
     return o->probe ? probe(p) : mount_board(p);
 }

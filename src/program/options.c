@@ -34,6 +34,7 @@ static const struct fuse_opt SPECS[] = {
     TEXT("chip", chip),
     TEXT("before", before_text),
     TEXT("after", after_text),
+    TEXT("custom_reset_sequence", reset_sequence),
     TEXT("stub", stub),
     TEXT("size", size_text),
     TEXT("log", log_file),
@@ -44,10 +45,13 @@ static const struct fuse_opt SPECS[] = {
     FLAG("debug", debug),
     FLAG("--debug", debug),
     FLAG("--probe", probe),
+    FLAG("--list", list),
     FLAG("-h", help),
     FLAG("--help", help),
     FLAG("-V", version),
     FLAG("--version", version),
+    FLAG("force", force),
+    FLAG("--force", force),
     FLAG("ro", read_only),
     FLAG("--ro", read_only),
     /* the kernel is to know, too; not by FUSE_OPT_KEY, at which clang warns */
@@ -99,28 +103,50 @@ static bool same_word(const char *a, const char *b)
 static int check_baud(struct ef_options *o)
 {
     uint64_t baud = DEFAULT_BAUD;
-    bool is_auto = !o->baud_text || strcmp(o->baud_text, "auto") == 0;
-    if (!is_auto &&
+    o->baud_auto = !o->baud_text || strcmp(o->baud_text, "auto") == 0;
+    if (!o->baud_auto &&
         (ef_text_to_u64(o->baud_text, &baud) != EF_OK || baud < BAUD_MIN || baud > BAUD_MAX))
         return complain("baud=%s: a rate from 9600 to 4000000, or auto, is expected", o->baud_text);
     o->baud = (uint32_t)baud;
     return 0;
 }
 
+struct mode {
+    const char *word;
+    int value;
+};
+
+/* False where `text` is none of the words. NULL is the first. */
+static bool find_mode(const struct mode *modes, size_t count, const char *text, int *value)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (text ? same_word(text, modes[i].word) : i == 0) {
+            *value = modes[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int check_resets(struct ef_options *o)
 {
-    if (!o->before_text || same_word(o->before_text, "default-reset"))
-        o->before = EF_BEFORE_DEFAULT_RESET;
-    else if (same_word(o->before_text, "no-reset"))
-        o->before = EF_BEFORE_NO_RESET;
-    else
-        return complain("before=%s: default-reset or no-reset is expected", o->before_text);
-    if (!o->after_text || same_word(o->after_text, "hard-reset"))
-        o->after = EF_AFTER_HARD_RESET;
-    else if (same_word(o->after_text, "no-reset"))
-        o->after = EF_AFTER_NO_RESET;
-    else
-        return complain("after=%s: hard-reset or no-reset is expected", o->after_text);
+    static const struct mode BEFORE[] = {{"default-reset", EF_BEFORE_DEFAULT_RESET},
+                                         {"usb-reset", EF_BEFORE_USB_RESET},
+                                         {"no-reset", EF_BEFORE_NO_RESET},
+                                         {"no-reset-no-sync", EF_BEFORE_NO_RESET_NO_SYNC}};
+    static const struct mode AFTER[] = {{"hard-reset", EF_AFTER_HARD_RESET},
+                                        {"no-reset", EF_AFTER_NO_RESET},
+                                        {"no-reset-stub", EF_AFTER_NO_RESET_STUB}};
+    int value = 0;
+    if (!find_mode(BEFORE, sizeof(BEFORE) / sizeof(BEFORE[0]), o->before_text, &value))
+        return complain("before=%s: default-reset, usb-reset, no-reset or no-reset-no-sync is "
+                        "expected",
+                        o->before_text);
+    o->before = (enum ef_before)value;
+    if (!find_mode(AFTER, sizeof(AFTER) / sizeof(AFTER[0]), o->after_text, &value))
+        return complain("after=%s: hard-reset, no-reset or no-reset-stub is expected",
+                        o->after_text);
+    o->after = (enum ef_after)value;
     return 0;
 }
 
@@ -203,7 +229,7 @@ int ef_options_parse(int argc, char **argv, struct ef_options *o)
     fuse_opt_add_arg(&args, "-odefault_permissions,subtype=espflashfs,fsname=espflashfs");
     o->fuse_argc = args.argc;
     o->fuse_argv = args.argv;
-    if (o->help || o->version)
+    if (o->help || o->version || o->list)
         return 0;
     if (o->probe && o->mountpoint && o->port)
         return complain("--probe takes a port only, not `%s`", o->mountpoint);
@@ -223,8 +249,8 @@ int ef_options_parse(int argc, char **argv, struct ef_options *o)
 
 void ef_options_free(struct ef_options *o)
 {
-    char *texts[] = {o->port,       o->mountpoint, o->baud_text, o->chip,    o->before_text,
-                     o->after_text, o->stub,       o->size_text, o->log_file};
+    char *texts[] = {o->port,       o->mountpoint,     o->baud_text, o->chip,      o->before_text,
+                     o->after_text, o->reset_sequence, o->stub,      o->size_text, o->log_file};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);
     struct fuse_args args = FUSE_ARGS_INIT(o->fuse_argc, o->fuse_argv);
@@ -245,15 +271,19 @@ void ef_options_help(void)
         "    port=PORT              instead of the argument\n"
         "    baud=RATE              rate to work at (auto: 460800)\n"
         "    chip=NAME              auto, esp8266, esp32, esp32c3: refuse any other\n"
-        "    before=MODE            default-reset, or no-reset: the board is in its boot loader\n"
-        "    after=MODE             hard-reset, or no-reset: leave it in its boot loader\n"
+        "    before=MODE            default-reset, usb-reset, no-reset, no-reset-no-sync: how the\n"
+        "                           board gets into its boot loader\n"
+        "    after=MODE             hard-reset, no-reset, no-reset-stub: how it is left\n"
+        "    custom_reset_sequence=STEPS  in place of before's, as esptool spells it: D0|R1|W0.1\n"
         "    stub=WHAT              auto, rom (no stub), a stub's JSON file, or a folder of them\n"
         "    size=BYTES             flash size, where the flash id is wrong (4M, 0x400000)\n"
         "    log=FILE               append what happens to a file\n"
         "    ro                     refuse every write\n"
+        "    force                  let through what would brick a guarded chip\n"
         "    -f, foreground         stay in the foreground; the exit status tells how it ended\n"
         "    -d, debug              foreground, with debug messages\n"
         "    --probe                print info.txt and leave\n"
+        "    --list                 print the ports that a board may be on, and leave\n"
         "    -h, --help             this\n"
         "    -V, --version          the program's version\n"
         "\n"

@@ -6,11 +6,13 @@
 
 struct ef_options {
     char *port;       /* NULL: look for a board */
-    char *mountpoint; /* NULL only with probe, help or version */
-    char *baud_text, *chip, *before_text, *after_text, *stub, *size_text, *log_file;
-    int read_only, foreground, debug, probe, help, version;
+    char *mountpoint; /* NULL only with probe, list, help or version */
+    char *baud_text, *chip, *before_text, *after_text, *reset_sequence, *stub, *size_text,
+        *log_file;
+    int read_only, force, foreground, debug, probe, list, help, version;
     /* From the texts above. */
     uint32_t baud;
+    bool baud_auto;
     uint64_t size;
     enum ef_before before;
     enum ef_after after;

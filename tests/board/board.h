@@ -30,7 +30,15 @@ enum eb_mode { EB_MODE_ROM, EB_MODE_STUB, EB_MODE_FIRMWARE };
 typedef void (*eb_outlet)(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns,
                           int64_t byte_ns);
 
+/* What lies between the host's modem lines and the chip. */
+enum eb_circuit {
+    EB_CIRCUIT_AUTO_RESET, /* two transistors: EN low while RTS alone, IO0 low while DTR alone */
+    EB_CIRCUIT_NONE,       /* buttons only */
+    EB_CIRCUIT_USB_JTAG    /* the built-in USB-Serial-JTAG's own logic */
+};
+
 struct eb_config {
+    enum eb_circuit circuit;
     const struct eb_chip *chip;
     const char *flash_path; /* NULL: memory only */
     uint32_t flash_size;    /* bytes, a multiple of 64 KiB */
@@ -61,6 +69,12 @@ int64_t eb_board_advance(struct eb_board *board, int64_t now_ns);
 /* A host opened or left the line. The loader keeps its state, as on a real board. */
 void eb_board_connected(struct eb_board *board, int64_t now_ns);
 void eb_board_hung_up(struct eb_board *board, int64_t now_ns);
+
+/*
+ * The host's modem lines as they are from now on (true = asserted), through the circuit
+ * between them and the chip's EN and IO0: a reset happens here.
+ */
+void eb_board_set_lines(struct eb_board *board, bool dtr, bool rts, int64_t now_ns);
 
 uint32_t eb_board_baud(const struct eb_board *board);
 /* How long a byte is on the line now; 0 unless the line rate is real. */

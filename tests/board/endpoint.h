@@ -21,6 +21,10 @@ struct eb_endpoint_kind {
     int (*look)(struct eb_endpoint *endpoint, bool *connected);
     /* The host's baud, 0 where the line has none. */
     uint32_t (*host_baud)(const struct eb_endpoint *endpoint);
+    /* As read(2) and write(2); NULL: those, on `fd`. What comes with the bytes of other kinds
+     * (modem lines) is told through `on_lines` in its place among them. */
+    ssize_t (*read)(struct eb_endpoint *endpoint, uint8_t *buf, size_t cap);
+    ssize_t (*write)(struct eb_endpoint *endpoint, const uint8_t *buf, size_t len);
     /* The host is gone as far as reading or writing showed. */
     void (*hang_up)(struct eb_endpoint *endpoint);
     void (*close)(struct eb_endpoint *endpoint);
@@ -28,6 +32,9 @@ struct eb_endpoint_kind {
 
 struct eb_endpoint {
     const struct eb_endpoint_kind *kind;
+    void (*on_lines)(void *ctx, bool dtr, bool rts); /* set by the server */
+    void *on_lines_ctx;
+    void *state;         /* the kind's own */
     int listen_fd;       /* a socket's; -1 else */
     int fd;              /* to the host; a socket's is -1 while there is none */
     char name[PATH_MAX]; /* what `listening on` says, and a pty's link to remove */

@@ -60,7 +60,10 @@ static void read_host(struct eb_server *server, int64_t now)
 {
     uint8_t bytes[4096];
     size_t room = eb_line_in_room(server->in);
-    ssize_t n = read(server->endpoint->fd, bytes, room < sizeof(bytes) ? room : sizeof(bytes));
+    size_t cap = room < sizeof(bytes) ? room : sizeof(bytes);
+    struct eb_endpoint *endpoint = server->endpoint;
+    ssize_t n = endpoint->kind->read ? endpoint->kind->read(endpoint, bytes, cap)
+                                     : read(endpoint->fd, bytes, cap);
     if (n > 0)
         eb_line_in_put(server->in, bytes, (size_t)n, now);
     else if (n == 0 || (errno != EAGAIN && errno != EINTR))
@@ -84,6 +87,12 @@ void eb_server_outlet(void *ctx, const uint8_t *bytes, size_t len, int64_t start
     }
 }
 
+static void take_lines(void *ctx, bool dtr, bool rts)
+{
+    struct eb_server *server = ctx;
+    eb_board_set_lines(server->board, dtr, rts, now_ns());
+}
+
 static void write_host(struct eb_server *server, int64_t now)
 {
     uint8_t *free_part = server->pending + server->pending_len;
@@ -93,7 +102,10 @@ static void write_host(struct eb_server *server, int64_t now)
         server->pending_len = 0;
     if (server->pending_len == 0)
         return;
-    ssize_t sent = write(server->endpoint->fd, server->pending, server->pending_len);
+    struct eb_endpoint *endpoint = server->endpoint;
+    ssize_t sent = endpoint->kind->write
+                       ? endpoint->kind->write(endpoint, server->pending, server->pending_len)
+                       : write(endpoint->fd, server->pending, server->pending_len);
     if (sent > 0) {
         server->pending_len -= (size_t)sent;
         memmove(server->pending, server->pending + sent, server->pending_len);
@@ -180,6 +192,8 @@ int eb_server_run(struct eb_server *server)
     int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signal_fd < 0)
         return -1;
+    server->endpoint->on_lines = take_lines;
+    server->endpoint->on_lines_ctx = server;
     write_counters(server, now_ns());
     int result = serve(server, signal_fd);
     write_counters(server, now_ns());

@@ -179,7 +179,7 @@ static void refused(void **state)
         {"@ --size=2.2M", "size=2.2M"},
         {"@ --size=-1", "size=-1"},
         {"@ --chip=esp9", "chip=esp9"},
-        {"@ --before=usb-reset", "before=usb-reset"},
+        {"@ --before=usb_resets", "before=usb_resets"},
         {"@ --after=soft-reset", "after=soft-reset"},
         {"@ -o before=", "before="},
     };
