@@ -27,10 +27,15 @@ void eb_cpu_wait(struct eb_board *board, int64_t until_ns)
         board->cpu_ns = until_ns;
 }
 
-void eb_uart_set_baud(struct eb_board *board, uint32_t baud)
+static void set_rate(struct eb_board *board, uint32_t baud)
 {
     board->uart.baud = baud;
     board->uart.byte_ns = board->config.real_line_rate ? NS_PER_BYTE_AT_1_BAUD / baud : 0;
+}
+
+void eb_uart_set_baud(struct eb_board *board, uint32_t baud)
+{
+    set_rate(board, baud);
     eb_chip_set_clkdiv(board->config.chip, &board->regs, baud);
     eb_event(&board->log, "BAUD %u", baud);
 }
@@ -66,6 +71,14 @@ void eb_uart_send(struct eb_board *board, const uint8_t *bytes, size_t len)
         transmit(board, bytes, len);
     eb_cpu_wait(board, board->uart.tx_free_ns - UART_FIFO * board->uart.byte_ns);
     board->changed = true;
+}
+
+void eb_uart_send_at(struct eb_board *board, uint32_t baud, const uint8_t *bytes, size_t len)
+{
+    uint32_t in_force = board->uart.baud;
+    set_rate(board, baud);
+    eb_uart_send(board, bytes, len);
+    set_rate(board, in_force);
 }
 
 void eb_uart_send_frame(struct eb_board *board, const uint8_t *payload, size_t len)
@@ -130,7 +143,26 @@ static void start_rom(struct eb_board *board)
     board->rom.believed =
         (config->chip->rom_has & EB_ROM_FLASH) != 0 ? ROM_BELIEVED_SIZE : board->nor.claim;
     board->stub.believed = board->nor.claim;
-    board->mode = config->firmware ? EB_MODE_FIRMWARE : EB_MODE_ROM;
+    board->mode = EB_MODE_ROM;
+}
+
+void eb_board_boot(struct eb_board *board, bool download, int64_t at_ns)
+{
+    eb_stub_read_drop(board);
+    eb_download_close(&board->download);
+    memset(&board->rom, 0, sizeof(board->rom));
+    memset(&board->stub, 0, sizeof(board->stub));
+    eb_ram_clear(&board->ram);
+    board->cpu_ns = at_ns;
+    board->uart.tx_free_ns = at_ns;
+    board->firmware_ns = EB_NEVER;
+    board->firmware_line = 0;
+    start_rom(board);
+    if (download)
+        eb_rom_greet(board);
+    else
+        eb_board_start_firmware(board);
+    board->changed = true;
 }
 
 struct eb_board *eb_board_new(const struct eb_config *config, char *why)
@@ -146,8 +178,11 @@ struct eb_board *eb_board_new(const struct eb_config *config, char *why)
     board->faults = config->faults;
     board->log = config->log;
     board->firmware_ns = EB_NEVER;
+    board->circuit.boot_ns = EB_NEVER;
     board->changed = true;
     start_rom(board);
+    if (config->firmware)
+        board->mode = EB_MODE_FIRMWARE;
     return board;
 }
 
@@ -193,6 +228,8 @@ static bool step(struct eb_board *board, int64_t now_ns)
         return eb_rom_step(board, now_ns);
     case EB_MODE_STUB:
         return eb_stub_step(board, now_ns);
+    case EB_MODE_HELD:
+        return eb_circuit_step(board, now_ns);
     case EB_MODE_FIRMWARE:
         break;
     }
@@ -208,6 +245,8 @@ int64_t eb_board_advance(struct eb_board *board, int64_t now_ns)
         return eb_rom_next_ns(board);
     case EB_MODE_STUB:
         return eb_stub_next_ns(board);
+    case EB_MODE_HELD:
+        return board->circuit.boot_ns;
     case EB_MODE_FIRMWARE:
         break;
     }

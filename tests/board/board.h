@@ -21,7 +21,12 @@
 enum { EB_WHY_CAP = 256 };
 
 /* What plays on the board's UART. */
-enum eb_mode { EB_MODE_ROM, EB_MODE_STUB, EB_MODE_FIRMWARE };
+enum eb_mode {
+    EB_MODE_ROM,
+    EB_MODE_STUB,
+    EB_MODE_FIRMWARE,
+    EB_MODE_HELD /* nothing: EN is low, or not at its threshold yet */
+};
 
 /*
  * Takes `len` bytes that leave the chip one after another: byte i is out at
@@ -29,6 +34,9 @@ enum eb_mode { EB_MODE_ROM, EB_MODE_STUB, EB_MODE_FIRMWARE };
  */
 typedef void (*eb_outlet)(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns,
                           int64_t byte_ns);
+
+/* What an outlet was given and has not left the chip by `now_ns` never will. */
+typedef void (*eb_cut)(void *ctx, int64_t now_ns);
 
 /* What lies between the host's modem lines and the chip. */
 enum eb_circuit {
@@ -39,6 +47,7 @@ enum eb_circuit {
 
 struct eb_config {
     enum eb_circuit circuit;
+    int64_t en_delay_ns; /* from EN let go to its threshold: a resistor and a capacitor */
     const struct eb_chip *chip;
     const char *flash_path; /* NULL: memory only */
     uint32_t flash_size;    /* bytes, a multiple of 64 KiB */
@@ -51,6 +60,7 @@ struct eb_config {
     struct eb_faults faults;
     struct eb_event_log log; /* the board closes it */
     eb_outlet outlet;
+    eb_cut cut; /* may be NULL */
     void *outlet_ctx;
 };
 
@@ -72,9 +82,12 @@ void eb_board_hung_up(struct eb_board *board, int64_t now_ns);
 
 /*
  * The host's modem lines as they are from now on (true = asserted), through the circuit
- * between them and the chip's EN and IO0: a reset happens here.
+ * between them and the chip's EN and IO0: a reset happens here. While EN is low, input is lost.
  */
 void eb_board_set_lines(struct eb_board *board, bool dtr, bool rts, int64_t now_ns);
+
+/* A person holds BOOT and taps RESET, whatever the circuit. */
+void eb_board_press_buttons(struct eb_board *board, int64_t now_ns);
 
 uint32_t eb_board_baud(const struct eb_board *board);
 /* How long a byte is on the line now; 0 unless the line rate is real. */

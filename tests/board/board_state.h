@@ -3,6 +3,7 @@
 #define EB_BOARD_STATE_H
 
 #include "board.h"
+#include "circuit.h"
 #include "download.h"
 #include "ram.h"
 #include "receiver.h"
@@ -41,6 +42,7 @@ struct eb_uart {
 struct eb_board {
     struct eb_config config;
     enum eb_mode mode;
+    struct eb_circuit_state circuit;
     struct eb_nor nor;
     struct eb_registers regs;
     struct eb_counters counters;
@@ -72,12 +74,18 @@ void eb_uart_set_baud(struct eb_board *board, uint32_t baud);
 /* Sends bytes as they are; the CPU is held up to where the last 128 fit the FIFO. */
 void eb_uart_send(struct eb_board *board, const uint8_t *bytes, size_t len);
 
+/* The same at a baud of its own; the one in force stays. */
+void eb_uart_send_at(struct eb_board *board, uint32_t baud, const uint8_t *bytes, size_t len);
+
 /* Sends one SLIP frame of at most EB_FRAME_CAP bytes. */
 void eb_uart_send_frame(struct eb_board *board, const uint8_t *payload, size_t len);
 
 /* The ROM is left for the stub just uploaded, or for the firmware. */
 void eb_board_start_stub(struct eb_board *board);
 void eb_board_start_firmware(struct eb_board *board);
+
+/* EN has reached its threshold at `at_ns`: all but the flash's contents is as after power-on. */
+void eb_board_boot(struct eb_board *board, bool download, int64_t at_ns);
 
 /* Each runs one thing that is due by `now_ns`; false if nothing is. */
 bool eb_rom_step(struct eb_board *board, int64_t now_ns);
@@ -94,7 +102,8 @@ bool eb_stub_read_step(struct eb_board *board, int64_t now_ns);
 bool eb_stub_read_can_go_on(const struct eb_stub_read *read);
 void eb_stub_read_drop(struct eb_board *board);
 
-/* Sends the boot log. */
+/* Sends the boot log, or what the ROM says in download mode. */
 void eb_firmware_boot(struct eb_board *board);
+void eb_rom_greet(struct eb_board *board);
 
 #endif

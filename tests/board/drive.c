@@ -71,6 +71,19 @@ void eb_drive_bytes(struct eb_drive *drive, const uint8_t *bytes, size_t len)
     settle(drive);
 }
 
+void eb_drive_wait(struct eb_drive *drive, unsigned ms)
+{
+    enum { NS_PER_MS = 1000000 };
+    drive->now_ns += (int64_t)ms * NS_PER_MS;
+    eb_board_advance(drive->board, drive->now_ns);
+}
+
+void eb_drive_lines(struct eb_drive *drive, bool dtr, bool rts, unsigned ms)
+{
+    eb_board_set_lines(drive->board, dtr, rts, drive->now_ns);
+    eb_drive_wait(drive, ms);
+}
+
 void eb_drive_frame(struct eb_drive *drive, const uint8_t *payload, size_t len)
 {
     uint8_t encoded[2 * EB_FRAME_CAP + 2];
@@ -155,16 +168,21 @@ bool eb_drive_start_stub(struct eb_drive *drive)
            eb_drive_take(drive) && drive->frame_len == 4 && memcmp(drive->frame, "OHAI", 4) == 0;
 }
 
-unsigned eb_drive_rejects(struct eb_drive *drive)
+unsigned eb_drive_logged(struct eb_drive *drive, const char *prefix)
 {
     unsigned count = 0;
     char line[512];
     fflush(drive->log_file);
     rewind(drive->log_file);
     while (fgets(line, sizeof(line), drive->log_file)) {
-        if (strncmp(line, "REJECT ", 7) == 0)
+        if (strncmp(line, prefix, strlen(prefix)) == 0)
             count++;
     }
     fseek(drive->log_file, 0, SEEK_END);
     return count;
+}
+
+unsigned eb_drive_rejects(struct eb_drive *drive)
+{
+    return eb_drive_logged(drive, "REJECT ");
 }

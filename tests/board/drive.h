@@ -36,6 +36,10 @@ void eb_drive_frame(struct eb_drive *drive, const uint8_t *payload, size_t len);
 /* The next frame that the board sent into drive->frame; false if there is none. */
 bool eb_drive_take(struct eb_drive *drive);
 
+/* The host's modem lines; then `ms` pass, with whatever the board does in them. */
+void eb_drive_lines(struct eb_drive *drive, bool dtr, bool rts, unsigned ms);
+void eb_drive_wait(struct eb_drive *drive, unsigned ms);
+
 /*
  * A command, and its first reply into drive->frame. False if there is no reply, or it is
  * not this opcode's. Status bytes are the caller's to look at.
@@ -56,7 +60,8 @@ unsigned eb_drive_status(const struct eb_drive *drive, size_t data_len);
 /* Sync, and a small upload that starts the stub. */
 bool eb_drive_start_stub(struct eb_drive *drive);
 
-/* How many lines beginning REJECT were logged. */
+/* How many lines beginning so were logged, `REJECT ` for one. */
+unsigned eb_drive_logged(struct eb_drive *drive, const char *prefix);
 unsigned eb_drive_rejects(struct eb_drive *drive);
 
 #endif

@@ -20,6 +20,12 @@ void eb_line_out_clear(struct eb_line_out *line)
     line->pos = 0;
 }
 
+void eb_line_out_cut(struct eb_line_out *line, int64_t now_ns)
+{
+    while (line->len > line->pos && line->bytes[line->len - 1].at_ns > now_ns)
+        line->len--;
+}
+
 static void make_room(struct eb_line_out *line, size_t len)
 {
     size_t waiting = line->len - line->pos;

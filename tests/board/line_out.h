@@ -35,6 +35,9 @@ size_t eb_line_out_take(struct eb_line_out *line, int64_t now_ns, uint8_t *out, 
 /* When eb_line_out_take will have something, INT64_MAX if nothing is on its way. */
 int64_t eb_line_out_next_ns(const struct eb_line_out *line);
 
+/* Forgets what has not left the chip by `now_ns`: it was reset. */
+void eb_line_out_cut(struct eb_line_out *line, int64_t now_ns);
+
 /* Forgets what is on its way: nobody listens. */
 void eb_line_out_clear(struct eb_line_out *line);
 

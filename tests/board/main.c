@@ -26,6 +26,7 @@ static void block_signals(void)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGUSR2);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -50,6 +51,7 @@ int main(int argc, char **argv)
     struct eb_server *server = calloc(1, sizeof(*server));
     struct eb_line_in *in = calloc(1, sizeof(*in));
     options.config.outlet = eb_server_outlet;
+    options.config.cut = eb_server_cut;
     options.config.outlet_ctx = server;
     if (server && in)
         board = eb_board_new(&options.config, why);

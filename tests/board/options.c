@@ -10,7 +10,8 @@
 enum {
     DEFAULT_FLASH_SIZE = 4 << 20,
     NS_PER_MS = 1000000,
-    LATENCY_MAX_MS = 60000,
+    WAIT_MAX_MS = 60000,
+    EN_DELAY_MS = 10, /* 10 kΩ and 1 µF, about, as Espressif draws it */
     FAULTS_CAP = EB_FAULTS_MAX
 };
 
@@ -23,6 +24,8 @@ enum option_code {
     OPT_LATENCY,
     OPT_FLASH_TIMING,
     OPT_BOOT,
+    OPT_CIRCUIT,
+    OPT_EN_DELAY,
     OPT_MAC,
     OPT_FLASH_ID,
     OPT_FAULT,
@@ -41,6 +44,8 @@ static const struct option OPTIONS[] = {
     {"latency", required_argument, NULL, OPT_LATENCY},
     {"flash-timing", required_argument, NULL, OPT_FLASH_TIMING},
     {"boot", required_argument, NULL, OPT_BOOT},
+    {"circuit", required_argument, NULL, OPT_CIRCUIT},
+    {"en-delay", required_argument, NULL, OPT_EN_DELAY},
     {"mac", required_argument, NULL, OPT_MAC},
     {"flash-id", required_argument, NULL, OPT_FLASH_ID},
     {"fault", required_argument, NULL, OPT_FAULT},
@@ -55,27 +60,33 @@ void eb_options_help(FILE *out)
 {
     char chips[128];
     eb_chip_names(chips, sizeof(chips));
-    fprintf(out,
-            "espboard: a simulated Espressif board, in its boot loader, on a serial line\n\n"
-            "  --chip CHIP              %s\n"
-            "  --flash FILE             the flash's contents; made full of FF if missing\n"
-            "  --size SIZE              of the flash, 4M if not given\n"
-            "  --listen socket:PORT     on 127.0.0.1; port 0 picks a free one\n"
-            "           pty:LINK        a pseudo terminal, LINK points to it\n"
-            "  --line-rate real|none    bytes take their time at the baud in force\n"
-            "  --latency MS             a USB bridge's latency timer, chip to host\n"
-            "  --flash-timing real|none erases, programs and digests take their time\n"
-            "  --boot download|firmware what the board is in at the start\n"
-            "  --mac AA:BB:CC:DD:EE:FF  in place of the chip's own\n"
-            "  --flash-id c84016        manufacturer, type, size byte of the flash\n"
-            "  --fault SPEC             as often as wanted; see below\n"
-            "  --seed N                 for random faults and garbled bytes\n"
-            "  --counters FILE          kept current with what the board did; SIGUSR1 writes it\n"
-            "  --log FILE               connections, faults, and REJECT lines; else stderr\n"
-            "  --help\n\n"
-            "Prints `listening on WHERE` when it is ready. SIGTERM ends it.\n\n"
-            "faults:\n%s",
-            chips, eb_faults_help());
+    fprintf(
+        out,
+        "espboard: a simulated Espressif board, in its boot loader, on a serial line\n\n"
+        "  --chip CHIP              %s\n"
+        "  --flash FILE             the flash's contents; made full of FF if missing\n"
+        "  --size SIZE              of the flash, 4M if not given\n"
+        "  --listen socket:PORT     on 127.0.0.1; port 0 picks a free one\n"
+        "           pty:LINK        a pseudo terminal, LINK points to it\n"
+        "  --line-rate real|none    bytes take their time at the baud in force\n"
+        "  --latency MS             a USB bridge's latency timer, chip to host\n"
+        "  --flash-timing real|none erases, programs and digests take their time\n"
+        "  --boot download|firmware what the board is in at the start\n"
+        "  --circuit auto-reset     EN is low while RTS alone is asserted, IO0 while DTR alone\n"
+        "            none           the modem lines do nothing\n"
+        "            usb-jtag       the logic of the built-in USB-Serial-JTAG\n"
+        "  --en-delay MS            from EN let go to the boot, 10 if not given\n"
+        "  --mac AA:BB:CC:DD:EE:FF  in place of the chip's own\n"
+        "  --flash-id c84016        manufacturer, type, size byte of the flash\n"
+        "  --fault SPEC             as often as wanted; see below\n"
+        "  --seed N                 for random faults and garbled bytes\n"
+        "  --counters FILE          kept current with what the board did; SIGUSR1 writes it\n"
+        "  --log FILE               connections, faults, and REJECT lines; else stderr\n"
+        "  --help\n\n"
+        "Prints `listening on WHERE` when it is ready. SIGTERM ends it.\n"
+        "SIGUSR2 holds BOOT and taps RESET.\n\n"
+        "faults:\n%s",
+        chips, eb_faults_help());
 }
 
 /* `text` is `yes` or `no`. */
@@ -124,13 +135,27 @@ static bool parse_mac(struct eb_config *config, const char *text)
     return parse_hex(text, ":", config->mac, sizeof(config->mac));
 }
 
-static bool parse_latency(struct eb_options *options, const char *text)
+static bool parse_ms(const char *text, int64_t *ns)
 {
     uint64_t ms;
-    if (!parse_number(text, LATENCY_MAX_MS, &ms))
+    if (!parse_number(text, WAIT_MAX_MS, &ms))
         return false;
-    options->latency_ns = (int64_t)ms * NS_PER_MS;
+    *ns = (int64_t)ms * NS_PER_MS;
     return true;
+}
+
+static bool parse_circuit(struct eb_config *config, const char *text)
+{
+    static const char *const NAMES[] = {[EB_CIRCUIT_AUTO_RESET] = "auto-reset",
+                                        [EB_CIRCUIT_NONE] = "none",
+                                        [EB_CIRCUIT_USB_JTAG] = "usb-jtag"};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (strcmp(text, NAMES[i]) == 0) {
+            config->circuit = (enum eb_circuit)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool parse_size(struct eb_config *config, const char *text)
@@ -167,11 +192,15 @@ static bool parse_option(struct eb_options *options, enum option_code code, cons
     case OPT_LINE_RATE:
         return one_of_two(text, "real", "none", &config->real_line_rate);
     case OPT_LATENCY:
-        return parse_latency(options, text);
+        return parse_ms(text, &options->latency_ns);
     case OPT_FLASH_TIMING:
         return one_of_two(text, "real", "none", &config->real_flash_timing);
     case OPT_BOOT:
         return one_of_two(text, "firmware", "download", &config->firmware);
+    case OPT_CIRCUIT:
+        return parse_circuit(config, text);
+    case OPT_EN_DELAY:
+        return parse_ms(text, &config->en_delay_ns);
     case OPT_MAC:
         return parse_mac(config, text);
     case OPT_FLASH_ID:
@@ -212,7 +241,8 @@ int eb_options_parse(struct eb_options *options, int argc, char **argv, char *wh
     struct fault_list faults = {.seed = 1};
     int index = 0;
     int code;
-    *options = (struct eb_options){.config.flash_size = DEFAULT_FLASH_SIZE};
+    *options = (struct eb_options){.config.flash_size = DEFAULT_FLASH_SIZE,
+                                   .config.en_delay_ns = (int64_t)EN_DELAY_MS * NS_PER_MS};
     opterr = 0;
     while ((code = getopt_long(argc, argv, "", OPTIONS, &index)) != -1) {
         if (code == '?' || code == ':') {

@@ -87,6 +87,12 @@ void eb_server_outlet(void *ctx, const uint8_t *bytes, size_t len, int64_t start
     }
 }
 
+void eb_server_cut(void *ctx, int64_t now_ns)
+{
+    struct eb_server *server = ctx;
+    eb_line_out_cut(server->out, now_ns);
+}
+
 static void take_lines(void *ctx, bool dtr, bool rts)
 {
     struct eb_server *server = ctx;
@@ -137,9 +143,12 @@ static bool take_signal(struct eb_server *server, int signal_fd)
 {
     struct signalfd_siginfo info;
     while (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo != SIGUSR1)
+        if (info.ssi_signo == SIGUSR1)
+            write_counters(server, now_ns());
+        else if (info.ssi_signo == SIGUSR2)
+            eb_board_press_buttons(server->board, now_ns());
+        else
             return true;
-        write_counters(server, now_ns());
     }
     return false;
 }
@@ -189,6 +198,7 @@ int eb_server_run(struct eb_server *server)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGUSR2);
     int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signal_fd < 0)
         return -1;

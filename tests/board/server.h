@@ -27,11 +27,13 @@ struct eb_server {
 /* An eb_outlet towards the server's line out; `ctx` is the server. */
 void eb_server_outlet(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns,
                       int64_t byte_ns);
+/* Its eb_cut. */
+void eb_server_cut(void *ctx, int64_t now_ns);
 
 /*
- * Serves one host after another. SIGTERM and SIGINT end it, SIGUSR1 writes the counters;
- * they must be blocked by the caller and are taken through a descriptor. Blocks until
- * then. 0, or -1 with errno set.
+ * Serves one host after another. SIGTERM and SIGINT end it, SIGUSR1 writes the counters,
+ * SIGUSR2 presses the board's buttons; they must be blocked by the caller and are taken through a
+ * descriptor. Blocks until then. 0, or -1 with errno set.
  */
 int eb_server_run(struct eb_server *server);
 
