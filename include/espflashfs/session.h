@@ -24,6 +24,14 @@ enum ef_after {
     EF_AFTER_NO_RESET_STUB /* a stub goes on running */
 };
 
+/* How much is done to a port before it is given up. */
+enum ef_trial {
+    EF_TRIAL_FULL,
+    EF_TRIAL_BRIEF, /* one of several candidates: few resets, few SYNCs, nobody is asked */
+    EF_TRIAL_GENTLE /* perhaps no board at all: it is never reset, and what speaks unasked, as no
+                       boot loader does, is sent nothing */
+};
+
 struct ef_session_config {
     const char *port;
     uint32_t baud;    /* to work at; the connection starts at 115200 */
@@ -31,6 +39,7 @@ struct ef_session_config {
     const char *chip; /* NULL or "auto": whatever answers */
     enum ef_before before;
     enum ef_after after;
+    enum ef_trial trial;
     const char *reset_sequence;      /* NULL, or one in esptool's spelling ("D0|R1|W0.1") */
     bool force;                      /* what would brick or return nonsense is let through */
     bool ask;                        /* a person is at a terminal: may be asked to press BOOT */
@@ -51,10 +60,11 @@ struct ef_session {
     struct ef_stub stub; /* kept, to be uploaded again after a reset of the chip */
     bool with_stub;
     uint32_t flash_id;
-    uint32_t flash_size;      /* bytes */
-    bool size_is_chip;        /* it came from the flash id: ERASE_FLASH erases just that */
-    bool loader_ready;        /* started, attached, told the flash's size */
-    const char *no_flash_why; /* NULL, or why flash.bin is not offered */
+    uint32_t flash_size;          /* bytes */
+    bool size_is_chip;            /* it came from the flash id: ERASE_FLASH erases just that */
+    bool loader_ready;            /* started, attached, told the flash's size */
+    const char *no_flash_why;     /* NULL, or why flash.bin is not offered */
+    uint64_t bytes_in, bytes_out; /* over a line that is closed again */
 };
 
 /*

@@ -138,6 +138,9 @@ enum ef_err ef_session_recover(struct ef_session *s)
 
 static void leave_board(struct ef_session *s)
 {
+    /* What never answered may be no board. */
+    if (s->config.trial == EF_TRIAL_GENTLE && !s->chip)
+        return;
     bool reset = s->config.after == EF_AFTER_HARD_RESET;
     if (reset && ef_line_has_modem_lines(s->line)) {
         if (ef_reset_to_firmware(s->line) == EF_OK)
@@ -158,6 +161,8 @@ void ef_session_close(struct ef_session *s)
     if (!s->line)
         return;
     leave_board(s);
+    s->bytes_in = s->line->bytes_in;
+    s->bytes_out = s->line->bytes_out;
     ef_line_close(s->line);
     s->line = NULL;
     ef_stub_free(&s->stub);
