@@ -30,6 +30,7 @@ void eb_cpu_wait(struct eb_board *board, int64_t until_ns)
 static void set_rate(struct eb_board *board, uint32_t baud)
 {
     board->uart.baud = baud;
+    board->faults.baud = baud;
     board->uart.byte_ns = board->config.real_line_rate ? NS_PER_BYTE_AT_1_BAUD / baud : 0;
 }
 

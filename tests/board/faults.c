@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIELDS_MAX = 5, SPEC_CAP = 128, PER_MILLION = 1000000 };
+enum { FIELDS_MAX = 5, NUMBERS_MAX = 3, SPEC_CAP = 128, PER_MILLION = 1000000 };
 
 static const uint64_t FOREVER = UINT64_MAX;
 
@@ -21,6 +21,7 @@ static const struct spelling SPELLINGS[] = {
     {"dup", EB_FAULT_DUP, "dn"},          {"delay", EB_FAULT_DELAY, "dnn"},
     {"silence", EB_FAULT_SILENCE, "dno"}, {"random-flip", EB_FAULT_RANDOM_FLIP, "dn"},
     {"reject", EB_FAULT_REJECT, "n"},     {"reject-op", EB_FAULT_REJECT_OP, "nn"},
+    {"damage", EB_FAULT_DAMAGE, "dnno"},
 };
 
 const char *eb_faults_help(void)
@@ -31,6 +32,7 @@ const char *eb_faults_help(void)
            "  delay:DIR:N:MS         hold byte N, and all behind it, for MS\n"
            "  silence:DIR:N[:BYTES]  drop everything from byte N on, or BYTES of it\n"
            "  random-flip:DIR:PPM    flip a random bit in PPM of a million bytes\n"
+           "  damage:DIR:BAUD:PPM[:N] the same above that baud only, from byte N on\n"
            "  reject:K               answer the K-th command with an error, don't run it\n"
            "  reject-op:0xNN:K       the same for the K-th command of one opcode\n"
            "  DIR is in (host to board) or out; N counts bytes since the start, from 0;\n"
@@ -71,7 +73,7 @@ static bool parse_direction(const char *text, enum eb_direction *direction)
 static bool parse_fields(const struct spelling *spelling, char *const *fields, int count,
                          struct eb_fault *fault)
 {
-    uint64_t numbers[2] = {0, 0};
+    uint64_t numbers[NUMBERS_MAX] = {0};
     int number = 0;
     int used = 0;
     for (const char *f = spelling->fields; *f; f++, used++) {
@@ -96,6 +98,10 @@ static bool parse_fields(const struct spelling *spelling, char *const *fields, i
     }
     if (fault->kind == EB_FAULT_RANDOM_FLIP)
         fault->count = numbers[0];
+    if (fault->kind == EB_FAULT_DAMAGE) {
+        fault->above_baud = numbers[0];
+        fault->index = numbers[2];
+    }
     return used == count && (fault->kind != EB_FAULT_FLIP || fault->count < 8);
 }
 
@@ -124,6 +130,13 @@ int eb_faults_add(struct eb_faults *faults, const char *spec, char *why, size_t 
     return -1;
 }
 
+static void flip_some(struct eb_faults *faults, const struct eb_fault *fault,
+                      struct eb_fault_effect *effect)
+{
+    if (eb_faults_random(faults) % PER_MILLION < fault->count)
+        effect->bytes[0] ^= (uint8_t)(1U << (eb_faults_random(faults) % 8));
+}
+
 static void apply(struct eb_faults *faults, const struct eb_fault *fault, uint64_t at,
                   struct eb_fault_effect *effect)
 {
@@ -146,8 +159,11 @@ static void apply(struct eb_faults *faults, const struct eb_fault *fault, uint64
             effect->len = 0;
         break;
     case EB_FAULT_RANDOM_FLIP:
-        if (eb_faults_random(faults) % PER_MILLION < fault->count)
-            effect->bytes[0] ^= (uint8_t)(1U << (eb_faults_random(faults) % 8));
+        flip_some(faults, fault, effect);
+        break;
+    case EB_FAULT_DAMAGE:
+        if (faults->baud > fault->above_baud && at >= fault->index)
+            flip_some(faults, fault, effect);
         break;
     case EB_FAULT_REJECT:
     case EB_FAULT_REJECT_OP:

@@ -18,6 +18,7 @@ enum eb_fault_kind {
     EB_FAULT_DELAY,
     EB_FAULT_SILENCE,
     EB_FAULT_RANDOM_FLIP,
+    EB_FAULT_DAMAGE,
     EB_FAULT_REJECT,
     EB_FAULT_REJECT_OP
 };
@@ -27,7 +28,8 @@ struct eb_fault {
     enum eb_direction direction;
     uint8_t op;     /* REJECT_OP */
     uint64_t index; /* byte index from 0, or the K-th command from 1 */
-    uint64_t count; /* SILENCE: bytes; FLIP: bit; DELAY: ms; RANDOM_FLIP: per million */
+    uint64_t count; /* SILENCE: bytes; FLIP: bit; DELAY: ms; RANDOM_FLIP, DAMAGE: per million */
+    uint64_t above_baud; /* DAMAGE */
 };
 
 enum { EB_FAULTS_MAX = 64 };
@@ -40,6 +42,7 @@ struct eb_faults {
     uint64_t commands;
     uint64_t ops[256];
     uint64_t random; /* the generator's state, never 0 */
+    uint32_t baud;   /* in force; the board keeps it current */
 };
 
 /* What becomes of one byte. */

@@ -367,6 +367,36 @@ static void test_injected_rejects(void **state)
     finish(drive, 0); /* what a test injects is no violation */
 }
 
+static bool reads_magic(struct eb_drive *drive)
+{
+    bool right = eb_drive_words(drive, EF_OP_READ_REG, WORDS(0x40001000)) &&
+                 eb_drive_status(drive, 0) == 0 && ef_le32(drive->frame + 4) == 0x00F01D83;
+    drive->out_pos = drive->out_len; /* what damage left of it */
+    return right;
+}
+
+static void test_damage_above_a_baud(void **state)
+{
+    (void)state;
+    struct eb_drive *drive = eb_drive_new("esp32", SIZE);
+    struct eb_faults *faults = &drive->config.faults;
+    char *why = drive->why;
+    assert_int_equal(eb_faults_add(faults, "damage:out:460800", why, EB_WHY_CAP), -1);
+    assert_int_equal(eb_faults_add(faults, "damage:out:460800:1000000", why, EB_WHY_CAP), 0);
+    assert_int_equal(eb_faults_add(faults, "damage:in:115200:1000000:1000000", why, EB_WHY_CAP), 0);
+    start_with(drive);
+    assert_true(reads_magic(drive));
+    assert_true(eb_drive_words(drive, EF_OP_CHANGE_BAUDRATE, WORDS(460800, 115200)));
+    assert_true(reads_magic(drive));
+    assert_true(eb_drive_words(drive, EF_OP_CHANGE_BAUDRATE, WORDS(460801, 460800)));
+    assert_false(reads_magic(drive));
+    eb_drive_words(drive, EF_OP_CHANGE_BAUDRATE, WORDS(460800, 460801));
+    drive->out_pos = drive->out_len;
+    assert_true(reads_magic(drive));
+    assert_int_equal(eb_board_baud(drive->board), 460800);
+    finish(drive, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_a_third_frame_is_lost),
         cmocka_unit_test(test_baud_and_line_rate),
         cmocka_unit_test(test_injected_rejects),
+        cmocka_unit_test(test_damage_above_a_baud),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
