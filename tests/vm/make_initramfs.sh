@@ -1,0 +1,52 @@
+#!/bin/sh
+# make_initramfs.sh KERNEL-FOLDER BUILD-FOLDER ROOT OUT: a root file system of busybox, the kernel's
+# modules, BUILD-FOLDER's driver with its libraries and stubs, and Debian's usbip; made in the
+# folder ROOT, packed into OUT.
+set -eu
+
+kernel=$1
+build=$2
+root=$3
+out=$4
+here=$(cd "$(dirname "$0")" && pwd)
+
+# program PATH-HERE PATH-THERE: with its shared libraries, at the same paths as here.
+program() {
+    cp "$1" "$root$2"
+    ldd "$1" | sed -n -E 's/^.*[[:space:]](\/[^ ]+) \(0x.*/\1/p' | while read -r library; do
+        mkdir -p "$root$(dirname "$library")"
+        cp -L "$library" "$root$library"
+    done
+}
+
+kernel_version() {
+    strings "$kernel/modules/fuse.ko" | sed -n 's/^vermagic=\([^ ]*\) .*/\1/p'
+}
+
+# A module that lacks another is said by depmod, and ends here rather than in the guest.
+modules() {
+    version=$(kernel_version)
+    mkdir -p "$root/lib/modules/$version"
+    cp "$kernel"/modules/*.ko "$root/lib/modules/$version"
+    busybox depmod -b "$root" "$version"
+}
+
+rm -rf "$root"
+mkdir -p "$root/bin" "$root/sbin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/mnt" \
+    "$root/run" "$root/etc" "$root/var/run"
+cp "$(command -v busybox)" "$root/bin/busybox"
+for name in $(busybox --list); do
+    [ -e "$root/bin/$name" ] || ln -s busybox "$root/bin/$name"
+done
+modules
+program "$build/espflashfs" /bin/espflashfs
+program "$(command -v fusermount3)" /bin/fusermount3
+program /usr/sbin/usbip /bin/usbip
+cp -r -L "$build/stubs" "$root/bin/stubs"
+echo 'root:x:0:0:root:/:/bin/sh' >"$root/etc/passwd"
+printf 'root:x:0:\ndialout:x:20:\n' >"$root/etc/group"
+ln -s /proc/self/mounts "$root/etc/mtab"
+cp "$here/init" "$root/init"
+cp "$here/guest.sh" "$root/guest.sh"
+chmod 755 "$root/init"
+(cd "$root" && find . | cpio --quiet -o -H newc | gzip -1) >"$out"
