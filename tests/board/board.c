@@ -71,6 +71,7 @@ void eb_uart_send(struct eb_board *board, const uint8_t *bytes, size_t len)
     else
         transmit(board, bytes, len);
     eb_cpu_wait(board, board->uart.tx_free_ns - UART_FIFO * board->uart.byte_ns);
+    board->counters.damaged = board->faults.damaged;
     board->changed = true;
 }
 
@@ -219,6 +220,7 @@ void eb_board_input(struct eb_board *board, const uint8_t *bytes, size_t len, in
         feed(board, bytes[i], now_ns);
     }
     eb_board_advance(board, now_ns);
+    board->counters.damaged = board->faults.damaged;
     board->changed = true;
 }
 

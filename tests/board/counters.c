@@ -20,6 +20,7 @@ static void print_totals(FILE *out, const struct eb_counters *c, const struct eb
         {"erase_ops", nor->erase_ops},
         {"programs", nor->programs},
         {"rejects", c->rejects},
+        {"damaged", c->damaged},
     };
     for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
         fprintf(out, "%s %" PRIu64 "\n", totals[i].name, totals[i].value);

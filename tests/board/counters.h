@@ -1,7 +1,8 @@
 /*
  * What the board was asked and did, for tests to judge: the file of --counters.
  * One line `NAME N` each: commands, bytes_in, bytes_out, reads, read_bytes, md5s,
- * sector_erases, erase_ops, programs, rejects; then `op 0xNN N` for each opcode seen;
+ * sector_erases, erase_ops, programs, rejects, damaged;
+ * then `op 0xNN N` for each opcode seen;
  * then `sector INDEX erases E programs P` for each sector that was touched.
  */
 #ifndef EB_COUNTERS_H
@@ -18,6 +19,7 @@ struct eb_counters {
     uint64_t read_bytes;          /* flash bytes that those sent */
     uint64_t md5s;
     uint64_t rejects;
+    uint64_t damaged; /* bytes, by faults that depend on the baud */
     uint64_t ops[256];
 };
 

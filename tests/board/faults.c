@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIELDS_MAX = 5, NUMBERS_MAX = 3, SPEC_CAP = 128, PER_MILLION = 1000000 };
+enum { FIELDS_MAX = 6, NUMBERS_MAX = 3, SPEC_CAP = 128, PER_MILLION = 1000000 };
 
 static const uint64_t FOREVER = UINT64_MAX;
 
@@ -32,7 +32,8 @@ const char *eb_faults_help(void)
            "  delay:DIR:N:MS         hold byte N, and all behind it, for MS\n"
            "  silence:DIR:N[:BYTES]  drop everything from byte N on, or BYTES of it\n"
            "  random-flip:DIR:PPM    flip a random bit in PPM of a million bytes\n"
-           "  damage:DIR:BAUD:PPM[:N] the same above that baud only, from byte N on\n"
+           "  damage:DIR:BAUD:PPM[:N] the same above that baud only, from byte N on;\n"
+           "                         the counter `damaged` has how many it hit\n"
            "  reject:K               answer the K-th command with an error, don't run it\n"
            "  reject-op:0xNN:K       the same for the K-th command of one opcode\n"
            "  DIR is in (host to board) or out; N counts bytes since the start, from 0;\n"
@@ -130,11 +131,13 @@ int eb_faults_add(struct eb_faults *faults, const char *spec, char *why, size_t 
     return -1;
 }
 
-static void flip_some(struct eb_faults *faults, const struct eb_fault *fault,
+static bool flip_some(struct eb_faults *faults, const struct eb_fault *fault,
                       struct eb_fault_effect *effect)
 {
-    if (eb_faults_random(faults) % PER_MILLION < fault->count)
-        effect->bytes[0] ^= (uint8_t)(1U << (eb_faults_random(faults) % 8));
+    if (eb_faults_random(faults) % PER_MILLION >= fault->count)
+        return false;
+    effect->bytes[0] ^= (uint8_t)(1U << (eb_faults_random(faults) % 8));
+    return true;
 }
 
 static void apply(struct eb_faults *faults, const struct eb_fault *fault, uint64_t at,
@@ -163,7 +166,7 @@ static void apply(struct eb_faults *faults, const struct eb_fault *fault, uint64
         break;
     case EB_FAULT_DAMAGE:
         if (faults->baud > fault->above_baud && at >= fault->index)
-            flip_some(faults, fault, effect);
+            faults->damaged += flip_some(faults, fault, effect);
         break;
     case EB_FAULT_REJECT:
     case EB_FAULT_REJECT_OP:

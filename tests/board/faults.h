@@ -41,8 +41,9 @@ struct eb_faults {
     uint64_t seen[2];      /* bytes that passed in each direction */
     uint64_t commands;
     uint64_t ops[256];
-    uint64_t random; /* the generator's state, never 0 */
-    uint32_t baud;   /* in force; the board keeps it current */
+    uint64_t damaged; /* bytes, by DAMAGE */
+    uint64_t random;  /* the generator's state, never 0 */
+    uint32_t baud;    /* in force; the board keeps it current */
 };
 
 /* What becomes of one byte. */

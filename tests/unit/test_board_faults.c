@@ -1,0 +1,106 @@
+/* Faults that depend on the baud, and their spelling. */
+#include "drive.h"
+
+#include "espflashfs/command.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { FLASH_SIZE = 256 * 1024, BYTES = 100000 };
+
+static struct eb_faults faults_of(const char *spec)
+{
+    struct eb_faults faults;
+    char why[EB_WHY_CAP];
+    eb_faults_init(&faults, 7);
+    assert_int_equal(eb_faults_add(&faults, spec, why, sizeof(why)), 0);
+    return faults;
+}
+
+/* How many of BYTES zeros come out as something else; each by one bit. */
+static unsigned damaged(struct eb_faults *faults, enum eb_direction direction, uint32_t baud)
+{
+    unsigned count = 0;
+    faults->baud = baud;
+    for (int i = 0; i < BYTES; i++) {
+        struct eb_fault_effect effect = eb_faults_byte(faults, direction, 0);
+        assert_int_equal(effect.len, 1);
+        assert_int_equal(effect.bytes[0] & (effect.bytes[0] - 1), 0);
+        count += effect.bytes[0] != 0;
+    }
+    return count;
+}
+
+static void damage_depends_on_the_baud(void **state)
+{
+    (void)state;
+    struct eb_faults faults = faults_of("damage:out:460800:10000");
+    assert_int_equal(damaged(&faults, EB_OUT, 115200), 0);
+    assert_int_equal(damaged(&faults, EB_OUT, 460800), 0);
+    unsigned count = damaged(&faults, EB_OUT, 921600);
+    assert_in_range(count, BYTES / 100 / 2, BYTES / 100 * 2);
+    assert_int_equal(faults.damaged, count);
+    assert_int_equal(damaged(&faults, EB_IN, 921600), 0);
+    assert_int_equal(damaged(&faults, EB_OUT, 460800), 0);
+}
+
+static void damage_begins_at_a_byte(void **state)
+{
+    (void)state;
+    struct eb_faults faults = faults_of("damage:in:115200:1000000:100000");
+    assert_int_equal(damaged(&faults, EB_IN, 921600), 0);
+    assert_int_equal(damaged(&faults, EB_IN, 921600), BYTES);
+    assert_int_equal(damaged(&faults, EB_IN, 115200), 0);
+}
+
+static void wrong_spellings(void **state)
+{
+    (void)state;
+    static const char *const WRONG[] = {"damage",
+                                        "damage:out",
+                                        "damage:out:460800",
+                                        "damage:460800:10",
+                                        "damage:up:460800:10",
+                                        "damage:out:460800:10:20:30",
+                                        "damage:out:460800:-1"};
+    struct eb_faults faults;
+    char why[EB_WHY_CAP];
+    eb_faults_init(&faults, 1);
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++)
+        assert_int_equal(eb_faults_add(&faults, WRONG[i], why, sizeof(why)), -1);
+    assert_int_equal(faults.count, 0);
+}
+
+/* The board tells the faults its baud, and counts what they did. */
+static void a_board_is_damaged_above_the_limit(void **state)
+{
+    (void)state;
+    static const uint32_t BAUD[2] = {921600, 0};
+    static const uint32_t MAGIC_ADDR = 0x40001000;
+    struct eb_drive *drive = eb_drive_new("esp32", FLASH_SIZE);
+    char why[EB_WHY_CAP];
+    assert_non_null(drive);
+    assert_int_equal(
+        eb_faults_add(&drive->config.faults, "damage:out:460800:1000000", why, sizeof(why)), 0);
+    assert_true(eb_drive_start(drive));
+    assert_true(eb_drive_words(drive, EF_OP_READ_REG, 1, &MAGIC_ADDR));
+    assert_true(eb_drive_words(drive, EF_OP_CHANGE_BAUDRATE, 2, BAUD));
+    assert_int_equal(eb_board_counters(drive->board)->damaged, 0);
+    assert_false(eb_drive_words(drive, EF_OP_READ_REG, 1, &MAGIC_ADDR));
+    assert_true(eb_board_counters(drive->board)->damaged >= 10);
+    eb_drive_free(drive);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(damage_depends_on_the_baud),
+        cmocka_unit_test(damage_begins_at_a_byte),
+        cmocka_unit_test(wrong_spellings),
+        cmocka_unit_test(a_board_is_damaged_above_the_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
