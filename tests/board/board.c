@@ -36,8 +36,11 @@ static void set_rate(struct eb_board *board, uint32_t baud)
 
 void eb_uart_set_baud(struct eb_board *board, uint32_t baud)
 {
+    const struct eb_chip *chip = board->config.chip;
+    uint32_t clock_hz =
+        eb_chip_crystal_hz(chip, board->config.variant) * chip->uart_clocks_per_crystal;
     set_rate(board, baud);
-    eb_chip_set_clkdiv(board->config.chip, &board->regs, baud);
+    eb_registers_write(&board->regs, chip->clkdiv_addr, clock_hz / baud);
     eb_event(&board->log, "BAUD %u", baud);
 }
 
@@ -131,14 +134,40 @@ static uint32_t size_of_id(uint32_t id)
     return 0;
 }
 
+static uint32_t flash_id(const struct eb_config *config)
+{
+    const struct eb_variant *variant = config->variant;
+    if (config->has_flash_id)
+        return config->flash_id;
+    if (variant && variant->flash_id != 0 && size_of_id(variant->flash_id) == config->flash_size)
+        return variant->flash_id;
+    return id_of_size(config->flash_size);
+}
+
+static void preset_registers(struct eb_board *board)
+{
+    const struct eb_config *config = &board->config;
+    const struct eb_chip *chip = config->chip;
+    const struct eb_variant *variant = config->variant;
+    eb_registers_init(&board->regs, &chip->spi, flash_id(config));
+    eb_chip_preset(chip, variant, &board->regs, config->has_mac ? config->mac : chip->mac);
+    uint32_t uart_no_addr =
+        variant && variant->uart_no_addr != 0 ? variant->uart_no_addr : chip->uart_no.addr;
+    if (uart_no_addr != 0)
+        eb_registers_write(&board->regs, uart_no_addr, chip->uart_no.value[config->usb]);
+    for (size_t i = 0; i < config->efuse_count; i++)
+        eb_registers_write(&board->regs, config->efuses[i].addr, config->efuses[i].value);
+}
+
 static void start_rom(struct eb_board *board)
 {
     const struct eb_config *config = &board->config;
-    uint32_t id = config->has_flash_id ? config->flash_id : id_of_size(config->flash_size);
+    uint32_t id = flash_id(config);
     if (size_of_id(id) > board->nor.claim)
         board->nor.claim = size_of_id(id);
-    eb_registers_init(&board->regs, &config->chip->spi, id);
-    eb_chip_preset(config->chip, &board->regs, config->has_mac ? config->mac : config->chip->mac);
+    if (config->flash_size > board->nor.claim)
+        board->nor.claim = config->flash_size;
+    preset_registers(board);
     eb_uart_set_baud(board, FIRST_BAUD);
     eb_rom_input_init(&board->rom.input);
     eb_receiver_init(&board->rx);
@@ -172,7 +201,8 @@ struct eb_board *eb_board_new(const struct eb_config *config, char *why)
     struct eb_board *board = calloc(1, sizeof(*board));
     if (!board)
         return NULL;
-    if (eb_nor_open(&board->nor, config->flash_path, config->flash_size, why, EB_WHY_CAP) < 0) {
+    uint32_t size = config->real_size != 0 ? config->real_size : config->flash_size;
+    if (eb_nor_open(&board->nor, config->flash_path, size, why, EB_WHY_CAP) < 0) {
         free(board);
         return NULL;
     }

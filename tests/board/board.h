@@ -49,8 +49,13 @@ struct eb_config {
     enum eb_circuit circuit;
     int64_t en_delay_ns; /* from EN let go to its threshold: a resistor and a capacitor */
     const struct eb_chip *chip;
+    const struct eb_variant *variant; /* NULL: the chip's presets as they are */
+    enum eb_usb_kind usb;
+    const struct eb_register *efuses; /* register words of the caller's choice, or NULL */
+    size_t efuse_count;
     const char *flash_path; /* NULL: memory only */
     uint32_t flash_size;    /* bytes, a multiple of 64 KiB */
+    uint32_t real_size;     /* what the flash holds when its id claims flash_size; 0: that */
     bool has_mac, has_flash_id;
     uint8_t mac[6];
     uint32_t flash_id;      /* as struct eb_registers has it */

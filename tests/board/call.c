@@ -147,8 +147,14 @@ enum eb_result eb_call_mem_end(struct eb_board *board, struct eb_call *call)
 
 static enum eb_result switch_baud(struct eb_board *board, struct eb_call *call)
 {
+    const struct eb_config *config = &board->config;
+    uint64_t baud = ef_le32(call->payload);
+    /* A ROM that takes its crystal for another sets a divider that is off by as much. */
+    if (board->mode == EB_MODE_ROM && config->chip->rom_crystal_hz != 0)
+        baud =
+            baud * eb_chip_crystal_hz(config->chip, config->variant) / config->chip->rom_crystal_hz;
     eb_cpu_wait(board, board->uart.tx_free_ns);
-    eb_uart_set_baud(board, ef_le32(call->payload));
+    eb_uart_set_baud(board, (uint32_t)baud);
     return EB_OK;
 }
 
@@ -170,14 +176,15 @@ enum eb_result eb_call_security_info(struct eb_board *board, struct eb_call *cal
 {
     if (call->len != 0)
         return EB_BAD_LENGTH;
-    if ((board->config.chip->rom_has & EB_ROM_SECURITY_INFO) == 0)
+    const struct eb_chip *chip = board->config.chip;
+    if ((chip->rom_has & EB_ROM_SECURITY_INFO) == 0)
         return EB_UNSUPPORTED;
     /* Flags, key purposes, chip id and revision, as the ESP32-C3's transcripts have them. */
     memset(call->data, 0, SECURITY_INFO_LEN);
     call->data[11] = 0x0C;
-    ef_put_le32(call->data + 12, board->config.chip->security_chip_id);
-    ef_put_le32(call->data + 16, 3);
-    call->data_len = SECURITY_INFO_LEN;
+    ef_put_le32(call->data + 12, chip->security_chip_id);
+    ef_put_le32(call->data + 16, chip->security_eco);
+    call->data_len = chip->security_len;
     return EB_OK;
 }
 

@@ -9,6 +9,7 @@
 
 enum {
     DEFAULT_FLASH_SIZE = 4 << 20,
+    CHIPS_CAP = 2048,
     NS_PER_MS = 1000000,
     WAIT_MAX_MS = 60000,
     EN_DELAY_MS = 10, /* 10 kΩ and 1 µF, about, as Espressif draws it */
@@ -17,8 +18,12 @@ enum {
 
 enum option_code {
     OPT_CHIP = 1,
+    OPT_VARIANT,
+    OPT_EFUSE,
+    OPT_USB,
     OPT_FLASH,
     OPT_SIZE,
+    OPT_REAL_SIZE,
     OPT_LISTEN,
     OPT_LINE_RATE,
     OPT_LATENCY,
@@ -37,8 +42,12 @@ enum option_code {
 
 static const struct option OPTIONS[] = {
     {"chip", required_argument, NULL, OPT_CHIP},
+    {"variant", required_argument, NULL, OPT_VARIANT},
+    {"efuse", required_argument, NULL, OPT_EFUSE},
+    {"usb", required_argument, NULL, OPT_USB},
     {"flash", required_argument, NULL, OPT_FLASH},
     {"size", required_argument, NULL, OPT_SIZE},
+    {"real-size", required_argument, NULL, OPT_REAL_SIZE},
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"line-rate", required_argument, NULL, OPT_LINE_RATE},
     {"latency", required_argument, NULL, OPT_LATENCY},
@@ -58,14 +67,18 @@ static const struct option OPTIONS[] = {
 
 void eb_options_help(FILE *out)
 {
-    char chips[128];
-    eb_chip_names(chips, sizeof(chips));
+    char chips[CHIPS_CAP];
+    eb_chip_list(chips, sizeof(chips));
     fprintf(
         out,
         "espboard: a simulated Espressif board, in its boot loader, on a serial line\n\n"
-        "  --chip CHIP              %s\n"
+        "  --chip CHIP              see below\n"
+        "  --variant NAME           a package or revision of it, see below\n"
+        "  --efuse ADDR=VALUE       a register's word, as often as wanted\n"
+        "  --usb otg|jtag|none      what the ROM says it talks through\n"
         "  --flash FILE             the flash's contents; made full of FF if missing\n"
-        "  --size SIZE              of the flash, 4M if not given\n"
+        "  --size SIZE              of the flash, the variant's or 4M if not given\n"
+        "  --real-size SIZE         less than that: contents repeat, as in a fake flash\n"
         "  --listen socket:PORT     on 127.0.0.1; port 0 picks a free one\n"
         "           pty:LINK        a pseudo terminal, LINK points to it\n"
         "  --line-rate real|none    bytes take their time at the baud in force\n"
@@ -85,7 +98,7 @@ void eb_options_help(FILE *out)
         "  --help\n\n"
         "Prints `listening on WHERE` when it is ready. SIGTERM ends it.\n"
         "SIGUSR2 holds BOOT and taps RESET.\n\n"
-        "faults:\n%s",
+        "chips, each with its variants:\n%s\nfaults:\n%s",
         chips, eb_faults_help());
 }
 
@@ -158,34 +171,71 @@ static bool parse_circuit(struct eb_config *config, const char *text)
     return false;
 }
 
-static bool parse_size(struct eb_config *config, const char *text)
+static bool parse_u32(const char *text, uint32_t *value)
 {
-    uint64_t size;
-    if (!parse_number(text, UINT32_MAX, &size))
+    uint64_t number;
+    if (!parse_number(text, UINT32_MAX, &number))
         return false;
-    config->flash_size = (uint32_t)size;
+    *value = (uint32_t)number;
     return true;
 }
 
-struct fault_list {
-    const char *specs[FAULTS_CAP];
-    size_t count;
+static bool parse_usb(struct eb_config *config, const char *text)
+{
+    static const char *const KINDS[EB_USB_KIND_COUNT] = {
+        [EB_USB_NONE] = "none", [EB_USB_OTG] = "otg", [EB_USB_JTAG] = "jtag"};
+    for (int kind = 0; kind < EB_USB_KIND_COUNT; kind++) {
+        config->usb = (enum eb_usb_kind)kind;
+        if (strcmp(text, KINDS[kind]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool parse_efuse(struct eb_options *options, const char *text)
+{
+    char addr[16];
+    const char *equals = strchr(text, '=');
+    size_t i = options->config.efuse_count;
+    if (!equals || (size_t)(equals - text) >= sizeof(addr) || i == EB_OPTIONS_EFUSES)
+        return false;
+    memcpy(addr, text, (size_t)(equals - text));
+    addr[equals - text] = '\0';
+    options->config.efuse_count++;
+    return parse_u32(addr, &options->efuses[i].addr) &&
+           parse_u32(equals + 1, &options->efuses[i].value);
+}
+
+/* What makes sense only when all options are known. */
+struct late_options {
+    const char *fault_specs[FAULTS_CAP];
+    size_t fault_count;
     uint64_t seed;
+    const char *variant;
 };
 
 static bool parse_option(struct eb_options *options, enum option_code code, const char *text,
-                         struct fault_list *faults)
+                         struct late_options *late)
 {
     struct eb_config *config = &options->config;
     switch (code) {
     case OPT_CHIP:
         config->chip = eb_chip_find(text);
         return config->chip != NULL;
+    case OPT_VARIANT:
+        late->variant = text;
+        return true;
+    case OPT_EFUSE:
+        return parse_efuse(options, text);
+    case OPT_USB:
+        return parse_usb(config, text);
     case OPT_FLASH:
         config->flash_path = text;
         return true;
     case OPT_SIZE:
-        return parse_size(config, text);
+        return parse_u32(text, &config->flash_size);
+    case OPT_REAL_SIZE:
+        return parse_u32(text, &config->real_size);
     case OPT_LISTEN:
         options->listen = text;
         return true;
@@ -206,12 +256,12 @@ static bool parse_option(struct eb_options *options, enum option_code code, cons
     case OPT_FLASH_ID:
         return parse_flash_id(config, text);
     case OPT_FAULT:
-        if (faults->count == FAULTS_CAP)
+        if (late->fault_count == FAULTS_CAP)
             return false;
-        faults->specs[faults->count++] = text;
+        late->fault_specs[late->fault_count++] = text;
         return true;
     case OPT_SEED:
-        return parse_number(text, UINT64_MAX, &faults->seed);
+        return parse_number(text, UINT64_MAX, &late->seed);
     case OPT_COUNTERS:
         options->counters_path = text;
         return true;
@@ -225,12 +275,40 @@ static bool parse_option(struct eb_options *options, enum option_code code, cons
     return false;
 }
 
-static int parse_faults(struct eb_config *config, const struct fault_list *faults, char *why,
-                        size_t why_cap)
+static int settle_chip(struct eb_config *config, const char *variant, char *why, size_t why_cap)
 {
-    eb_faults_init(&config->faults, faults->seed);
-    for (size_t i = 0; i < faults->count; i++) {
-        if (eb_faults_add(&config->faults, faults->specs[i], why, why_cap) < 0)
+    if (variant) {
+        config->variant = eb_chip_find_variant(config->chip, variant);
+        if (!config->variant) {
+            snprintf(why, why_cap, "%s has no variant '%s'", config->chip->option, variant);
+            return -1;
+        }
+    }
+    if (config->flash_size == 0 && config->variant)
+        config->flash_size = config->variant->flash_size;
+    if (config->flash_size == 0)
+        config->flash_size = DEFAULT_FLASH_SIZE;
+    if (config->real_size > config->flash_size) {
+        snprintf(why, why_cap, "--real-size is more than the flash's size");
+        return -1;
+    }
+    if (config->usb != EB_USB_NONE && config->chip->uart_no.value[config->usb] == 0) {
+        snprintf(why, why_cap, "%s has no such USB port", config->chip->option);
+        return -1;
+    }
+    return 0;
+}
+
+static int settle(struct eb_options *options, const struct late_options *late, char *why,
+                  size_t why_cap)
+{
+    struct eb_config *config = &options->config;
+    config->efuses = options->efuses;
+    if (settle_chip(config, late->variant, why, why_cap) < 0)
+        return -1;
+    eb_faults_init(&config->faults, late->seed);
+    for (size_t i = 0; i < late->fault_count; i++) {
+        if (eb_faults_add(&config->faults, late->fault_specs[i], why, why_cap) < 0)
             return -1;
     }
     return 0;
@@ -238,18 +316,17 @@ static int parse_faults(struct eb_config *config, const struct fault_list *fault
 
 int eb_options_parse(struct eb_options *options, int argc, char **argv, char *why, size_t why_cap)
 {
-    struct fault_list faults = {.seed = 1};
+    struct late_options late = {.seed = 1};
     int index = 0;
     int code;
-    *options = (struct eb_options){.config.flash_size = DEFAULT_FLASH_SIZE,
-                                   .config.en_delay_ns = (int64_t)EN_DELAY_MS * NS_PER_MS};
+    *options = (struct eb_options){.config.en_delay_ns = (int64_t)EN_DELAY_MS * NS_PER_MS};
     opterr = 0;
     while ((code = getopt_long(argc, argv, "", OPTIONS, &index)) != -1) {
         if (code == '?' || code == ':') {
             snprintf(why, why_cap, "unknown option or missing value: %s", argv[optind - 1]);
             return -1;
         }
-        if (!parse_option(options, (enum option_code)code, optarg, &faults)) {
+        if (!parse_option(options, (enum option_code)code, optarg, &late)) {
             snprintf(why, why_cap, "--%s does not take '%s'", OPTIONS[index].name, optarg);
             return -1;
         }
@@ -264,5 +341,5 @@ int eb_options_parse(struct eb_options *options, int argc, char **argv, char *wh
         snprintf(why, why_cap, "--chip, --flash and --listen are needed");
         return -1;
     }
-    return parse_faults(&options->config, &faults, why, why_cap);
+    return settle(options, &late, why, why_cap);
 }

@@ -6,8 +6,11 @@
 
 #include <stdio.h>
 
+enum { EB_OPTIONS_EFUSES = 32 };
+
 struct eb_options {
-    struct eb_config config; /* without log and outlet */
+    struct eb_config config; /* without log and outlet; points into this struct */
+    struct eb_register efuses[EB_OPTIONS_EFUSES];
     const char *listen;
     const char *counters_path;
     const char *log_path;

@@ -149,7 +149,9 @@ static enum eb_result rom_spi_attach(struct eb_board *board, struct eb_call *cal
 {
     if (call->len != ATTACH_LEN)
         return EB_BAD_LENGTH;
-    board->regs.attached = true;
+    /* Wrong pins are no error, only nothing answers on them. */
+    bool told_pads = (board->config.chip->rom_has & EB_ROM_TOLD_PADS) != 0;
+    board->regs.attached = !told_pads || ef_le32(call->payload) == eb_chip_spi_pads(&board->regs);
     return EB_OK;
 }
 
