@@ -12,6 +12,7 @@
 #define ESPFLASHFS_FLASH_H
 
 #include "espflashfs/error.h"
+#include "espflashfs/guard.h"
 #include "espflashfs/log.h"
 
 #include <stdbool.h>
@@ -79,6 +80,12 @@ uint64_t ef_flash_strays(const struct ef_flash *f);
 
 /* Frees the whole stack. NULL is fine. */
 void ef_flash_free(struct ef_flash *f);
+
+/*
+ * Refuses (EF_GUARDED) what `guard`, which must outlive it, does not let through. Lies right
+ * on the bottom. Takes `below` over, also on failure.
+ */
+struct ef_flash *ef_flash_guard_new(struct ef_flash *below, const struct ef_guard *guard);
 
 struct ef_session;
 

@@ -9,6 +9,7 @@
 #define ESPFLASHFS_SESSION_H
 
 #include "espflashfs/chip.h"
+#include "espflashfs/guard.h"
 #include "espflashfs/stub.h"
 
 /* How a board is brought into its boot loader, and how it is left; esptool's words. */
@@ -30,6 +31,13 @@ enum ef_trial {
     EF_TRIAL_BRIEF, /* one of several candidates: few resets, few SYNCs, nobody is asked */
     EF_TRIAL_GENTLE /* perhaps no board at all: it is never reset, and what speaks unasked, as no
                        boot loader does, is sent nothing */
+};
+
+/* What the chip's loader talks through. Built-in USB has no baud. */
+enum ef_wire {
+    EF_WIRE_UART,
+    EF_WIRE_USB_JTAG, /* the built-in USB-Serial-JTAG */
+    EF_WIRE_USB_OTG
 };
 
 struct ef_session_config {
@@ -57,10 +65,14 @@ struct ef_session {
     struct ef_esp esp;
     const struct ef_chip *chip;
     struct ef_identity identity;
+    struct ef_guard guard;
+    enum ef_wire wire;
     struct ef_stub stub; /* kept, to be uploaded again after a reset of the chip */
     bool with_stub;
     uint32_t flash_id;
     uint32_t flash_size;          /* bytes */
+    uint64_t flash_size_by_id;    /* what the flash id tells, 0 if nothing */
+    bool flash_repeats;           /* it tells more than there is: contents repeat past flash_size */
     bool size_is_chip;            /* it came from the flash id: ERASE_FLASH erases just that */
     bool loader_ready;            /* started, attached, told the flash's size */
     const char *no_flash_why;     /* NULL, or why flash.bin is not offered */

@@ -29,6 +29,7 @@ static enum ef_err settle_size(struct ef_session *s, uint64_t from_id)
             "size=%llu is more than the flash id tells (%llu bytes): reads past the real end fail",
             (unsigned long long)size, (unsigned long long)from_id);
     s->flash_size = (uint32_t)size;
+    s->flash_size_by_id = from_id;
     s->size_is_chip = size == from_id;
     return EF_OK;
 }

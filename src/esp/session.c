@@ -69,8 +69,10 @@ static enum ef_err open_steps(struct ef_session *s)
     enum ef_err err = ef_connect(s);
     if (err == EF_OK)
         err = identify(s);
-    if (err == EF_OK)
+    if (err == EF_OK) {
+        ef_wire_detect(s);
         err = ef_loader_choose(s);
+    }
     if (err == EF_OK)
         err = ef_loader_start(s);
     if (err != EF_OK)

@@ -9,6 +9,9 @@ enum { EF_ROM_BAUD = 115200 };
 /* Resets (where asked for and possible) and syncs; on failure logs what seems to be there. */
 enum ef_err ef_connect(struct ef_session *s);
 
+/* Which kind of port the chip's loader talks through: session->wire. */
+void ef_wire_detect(struct ef_session *s);
+
 /* Settles on stub or ROM and loads the stub's file; sets no_flash_why where neither will do. */
 enum ef_err ef_loader_choose(struct ef_session *s);
 

@@ -13,6 +13,15 @@ static struct ef_node make_node(struct ef_mount *m, const char *name, const stru
                             .present = present};
 }
 
+/* `bit` where `op` can succeed anywhere on this board: permission bits say what open(2) will. */
+static mode_t possible(const struct ef_mount *m, enum ef_guard_op op, mode_t bit)
+{
+    const struct ef_session *s = m->session;
+    if (op != EF_GUARD_READ && m->read_only)
+        return 0;
+    return ef_guard_check_all(&s->guard, op, s->flash_size) == EF_OK ? bit : 0;
+}
+
 void ef_mount_init(struct ef_mount *m, struct ef_session *session, struct ef_log *log,
                    bool read_only)
 {
@@ -23,8 +32,11 @@ void ef_mount_init(struct ef_mount *m, struct ef_session *session, struct ef_log
     pthread_mutex_init(&m->lock, NULL);
     clock_gettime(CLOCK_REALTIME, &m->started);
     bool flash = session->no_flash_why == NULL;
-    mode_t rw = read_only ? S_IRUSR : S_IRUSR | S_IWUSR;
-    m->node[EF_NODE_FLASH] = make_node(m, "flash.bin", &EF_FLASH_NODE, rw, false, flash);
+    bool blind = session->guard.secure_download;
+    mode_t erase = S_IRUSR | possible(m, EF_GUARD_ERASE, S_IWUSR);
+    mode_t rw = possible(m, EF_GUARD_READ, S_IRUSR) | possible(m, EF_GUARD_WRITE, S_IWUSR);
+    /* Pages would be filled by reads before they are written in part. */
+    m->node[EF_NODE_FLASH] = make_node(m, "flash.bin", &EF_FLASH_NODE, rw, blind, flash);
     m->node[EF_NODE_INFO] = make_node(m, "info.txt", &EF_INFO_NODE, S_IRUSR, true, true);
-    m->node[EF_NODE_ERASE] = make_node(m, "erase", &EF_ERASE_NODE, rw, true, flash);
+    m->node[EF_NODE_ERASE] = make_node(m, "erase", &EF_ERASE_NODE, erase, true, flash && !blind);
 }

@@ -31,13 +31,6 @@ static uint64_t erase_size(struct ef_node *node)
     return size;
 }
 
-static int erase_open(struct ef_node *node, int flags, void **handle)
-{
-    if ((flags & O_ACCMODE) != O_RDONLY && node->mount->read_only)
-        return -EROFS;
-    return ef_text_handle_open(erase_text(node->mount), handle);
-}
-
 static void remember_error(struct ef_mount *m, const char *why)
 {
     pthread_mutex_lock(&m->lock);
@@ -45,6 +38,26 @@ static void remember_error(struct ef_mount *m, const char *why)
     pthread_mutex_unlock(&m->lock);
     if (why[0])
         ef_log(m->log, EF_LOG_ERROR, "%s", why);
+}
+
+static int refuse_guarded(struct ef_mount *m)
+{
+    char why[sizeof(m->last_error)];
+    snprintf(why, sizeof(why), "erase: refused: %s: nothing was erased",
+             ef_guard_reason(&m->session->guard, EF_GUARD_ERASE));
+    remember_error(m, why);
+    return -ef_err_to_errno(EF_GUARDED);
+}
+
+static int erase_open(struct ef_node *node, int flags, void **handle)
+{
+    struct ef_mount *m = node->mount;
+    bool writer = (flags & O_ACCMODE) != O_RDONLY;
+    if (writer && m->read_only)
+        return -EROFS;
+    if (writer && ef_guard_check_all(&m->session->guard, EF_GUARD_ERASE, m->session->flash_size))
+        return refuse_guarded(m);
+    return ef_text_handle_open(erase_text(m), handle);
 }
 
 static ssize_t erase_write(struct ef_node *node, void *handle, const uint8_t *buf, size_t len,
@@ -61,6 +74,8 @@ static ssize_t erase_write(struct ef_node *node, void *handle, const uint8_t *bu
         remember_error(m, why);
         return -ef_err_to_errno(err);
     }
+    if (ef_guard_check(&m->session->guard, EF_GUARD_ERASE, request.off, request.len) != EF_OK)
+        return refuse_guarded(m);
     ef_log(m->log, EF_LOG_INFO, "erasing %llu bytes at 0x%llx", (unsigned long long)request.len,
            (unsigned long long)request.off);
     err = ef_cache_erase(m->cache, request.off, request.len, patience);

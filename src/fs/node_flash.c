@@ -31,11 +31,34 @@ static uint64_t flash_size(struct ef_node *node)
     return node->mount->session->flash_size;
 }
 
-static int flash_open(struct ef_node *node, int flags, void **out)
+static int refused(struct ef_node *node, enum ef_guard_op op, const char *what)
 {
+    ef_log(node->mount->log, EF_LOG_ERROR, "flash.bin: %s refused: %s", what,
+           ef_guard_reason(&node->mount->session->guard, op));
+    return -ef_err_to_errno(EF_GUARDED);
+}
+
+/* Where nothing could be read, or nothing written, the open fails: no later call need be asked. */
+static int check_open(struct ef_node *node, int flags)
+{
+    const struct ef_guard *guard = &node->mount->session->guard;
+    bool reader = (flags & O_ACCMODE) != O_WRONLY;
     bool writer = (flags & O_ACCMODE) != O_RDONLY;
     if (writer && node->mount->read_only)
         return -EROFS;
+    if (reader && ef_guard_check_all(guard, EF_GUARD_READ, flash_size(node)) != EF_OK)
+        return refused(node, EF_GUARD_READ, "reading");
+    if (writer && ef_guard_check_all(guard, EF_GUARD_WRITE, flash_size(node)) != EF_OK)
+        return refused(node, EF_GUARD_WRITE, "writing");
+    return 0;
+}
+
+static int flash_open(struct ef_node *node, int flags, void **out)
+{
+    bool writer = (flags & O_ACCMODE) != O_RDONLY;
+    int rc = check_open(node, flags);
+    if (rc != 0)
+        return rc;
     struct handle *h = calloc(1, sizeof(*h));
     if (!h)
         return -ENOMEM;
@@ -91,6 +114,22 @@ static enum ef_err fill_hole(struct ef_node *node, struct handle *h, uint64_t of
     return EF_OK;
 }
 
+/* Under the handle's lock: may `len` bytes at `off`, and the hole before them, be written? */
+static int check_write(struct ef_node *node, const struct handle *h, uint64_t off, size_t len)
+{
+    const struct ef_guard *guard = &node->mount->session->guard;
+    uint64_t from = h->replacing && h->end < off ? h->end : off;
+    if (!ef_range_fits(off, len, flash_size(node))) {
+        ef_log(node->mount->log, EF_LOG_ERROR,
+               "flash.bin: %zu bytes at 0x%llx do not fit: the flash has %llu bytes", len,
+               (unsigned long long)off, (unsigned long long)flash_size(node));
+        return -ENOSPC;
+    }
+    if (ef_guard_check(guard, EF_GUARD_WRITE, from, off + len - from) != EF_OK)
+        return refused(node, EF_GUARD_WRITE, "a write");
+    return 0;
+}
+
 static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *buf, size_t len,
                            uint64_t off, struct ef_patience patience)
 {
@@ -99,12 +138,10 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
     h->used = true;
     if (h->append)
         off = h->replacing ? h->end : flash_size(node);
-    if (!ef_range_fits(off, len, flash_size(node))) {
+    int rc = check_write(node, h, off, len);
+    if (rc != 0) {
         pthread_mutex_unlock(&h->lock);
-        ef_log(node->mount->log, EF_LOG_ERROR,
-               "flash.bin: %zu bytes at 0x%llx do not fit: the flash has %llu bytes", len,
-               (unsigned long long)off, (unsigned long long)flash_size(node));
-        return -ENOSPC;
+        return rc;
     }
     enum ef_err err = h->replacing ? fill_hole(node, h, off, patience) : EF_OK;
     if (err == EF_OK)
@@ -123,18 +160,20 @@ static int flash_truncate(struct ef_node *node, void *handle, uint64_t size,
         return -EROFS;
     if (size > flash_size(node))
         return -EFBIG;
+    if (ef_guard_check_all(&node->mount->session->guard, EF_GUARD_WRITE, flash_size(node)) != EF_OK)
+        return refused(node, EF_GUARD_WRITE, "a truncation");
     if (!h)
         return 0;
-    enum ef_err err = EF_OK;
     pthread_mutex_lock(&h->lock);
     h->used = true;
-    if (h->replacing) {
-        err = fill_hole(node, h, size, patience);
-        if (err == EF_OK)
+    int rc = h->replacing ? check_write(node, h, size, 0) : 0;
+    if (rc == 0 && h->replacing) {
+        rc = -ef_err_to_errno(fill_hole(node, h, size, patience));
+        if (rc == 0)
             h->end = size;
     }
     pthread_mutex_unlock(&h->lock);
-    return -ef_err_to_errno(err);
+    return rc;
 }
 
 static int flash_fsync(struct ef_node *node, void *handle, struct ef_patience patience)

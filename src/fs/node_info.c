@@ -11,25 +11,62 @@
 
 enum { MIB = 1024 * 1024 };
 
+/* "4MB", as other tools say it. */
+static void print_size(FILE *out, const char *key, uint64_t size, const char *remark)
+{
+    bool whole = size % MIB == 0;
+    fprintf(out, "%s: %llu%s%s\n", key, (unsigned long long)(whole ? size / MIB : size / 1024),
+            whole ? "MB" : "KB", remark);
+}
+
+static void print_id(FILE *out, const struct ef_session *s)
+{
+    if (s->guard.secure_download) {
+        fprintf(out, "Manufacturer: unknown\nDevice: unknown\n");
+        return;
+    }
+    fprintf(out, "Manufacturer: %02x (%s)\n", s->flash_id & 0xFFU, ef_flash_id_maker(s->flash_id));
+    fprintf(out, "Device: %02x%02x\n", s->flash_id >> 8 & 0xFFU, s->flash_id >> 16 & 0xFFU);
+}
+
 static void print_flash(FILE *out, const struct ef_session *s)
 {
     uint32_t size = s->flash_size;
-    fprintf(out, "Manufacturer: %02x (%s)\n", s->flash_id & 0xFFU, ef_flash_id_maker(s->flash_id));
-    fprintf(out, "Device: %02x%02x\n", s->flash_id >> 8 & 0xFFU, s->flash_id >> 16 & 0xFFU);
-    if (size % MIB == 0)
-        fprintf(out, "Detected flash size: %uMB\n", size / MIB);
+    print_id(out, s);
+    if (s->flash_size_by_id)
+        print_size(out, "Flash size by id", s->flash_size_by_id,
+                   s->flash_repeats ? " (wrong: the contents repeat)" : "");
     else
-        fprintf(out, "Detected flash size: %uKB\n", size / 1024);
+        fprintf(out, "Flash size by id: unknown\n");
+    if (size == 0) {
+        fprintf(out, "Detected flash size: unknown\nFlash size in bytes: unknown\n"
+                     "Flash size in hex: unknown\n");
+        return;
+    }
+    print_size(out, "Detected flash size", size, "");
     fprintf(out, "Flash size in bytes: %u\n", size);
     fprintf(out, "Flash size in hex: 0x%x\n", size);
 }
 
-static void print_connection(FILE *out, const struct ef_session *s, bool read_only)
+static void print_security(FILE *out, const struct ef_session *s, bool read_only)
+{
+    char state[EF_GUARD_TEXT_MAX];
+    ef_guard_state_text(&s->guard, state, sizeof(state));
+    fprintf(out, "Security: %s\n", state);
+    if (s->no_flash_why)
+        fprintf(out, "Flash access: none: %s\n", s->no_flash_why);
+    else
+        fprintf(out, "Flash access: %s\n", ef_guard_access_text(&s->guard, read_only));
+}
+
+static void print_connection(FILE *out, const struct ef_session *s)
 {
     char port[4 * sizeof(s->line->name) + 1];
     ef_text_escape(port, sizeof(port), s->line->name);
     fprintf(out, "Port: %s\n", port);
-    if (s->line->baud)
+    if (s->wire != EF_WIRE_UART)
+        fprintf(out, "Baud: none (built-in USB)\n");
+    else if (s->line->baud)
         fprintf(out, "Baud: %u\n", s->line->baud);
     else
         fprintf(out, "Baud: set at the far end\n");
@@ -39,10 +76,6 @@ static void print_connection(FILE *out, const struct ef_session *s, bool read_on
         fprintf(out, "Loader: stub (%s)\n", s->stub.path);
     else
         fprintf(out, "Loader: stub (was already running)\n");
-    if (s->no_flash_why)
-        fprintf(out, "Flash access: none: %s\n", s->no_flash_why);
-    else
-        fprintf(out, "Flash access: %s\n", read_only ? "read only" : "read and write");
 }
 
 char *ef_info_text(const struct ef_session *s, bool read_only)
@@ -59,7 +92,8 @@ char *ef_info_text(const struct ef_session *s, bool read_only)
     fprintf(out, "MAC: %02x:%02x:%02x:%02x:%02x:%02x\n", id->mac[0], id->mac[1], id->mac[2],
             id->mac[3], id->mac[4], id->mac[5]);
     print_flash(out, s);
-    print_connection(out, s, read_only);
+    print_connection(out, s);
+    print_security(out, s, read_only);
     if (fclose(out) != 0) {
         free(text);
         return NULL;

@@ -102,6 +102,7 @@ static struct ef_flash *make_flash(struct program *p)
 {
     struct ef_flash *flash =
         p->session.esp.stub ? ef_flash_stub_new(&p->session) : ef_flash_rom_new(&p->session);
+    flash = ef_flash_guard_new(flash, &p->session.guard);
     return ef_flash_retry_new(ef_flash_verify_new(flash));
 }
 

@@ -10,7 +10,7 @@ interface_layer() {
     case $1 in
     log | error | bytes | clock | text) echo base ;;
     line | link | slip) echo line ;;
-    command | chip | stub | session | reset) echo esp ;;
+    command | chip | guard | stub | session | reset) echo esp ;;
     flash | worker | digest) echo flash ;;
     cache) echo cache ;;
     node | front) echo fs ;;

@@ -36,6 +36,7 @@ static int room_open(void **state)
     memcpy(s->identity.mac, "\x24\x0A\xC4\x00\x01\xFF", 6);
     s->flash_id = 0x1640EF;
     s->flash_size = 4 << 20;
+    s->flash_size_by_id = 4 << 20;
     s->with_stub = true;
     strcpy(s->stub.path, "/stubs/esp32.json");
     return 0;
@@ -65,12 +66,14 @@ static void whole_text(void **state)
                                              "MAC: 24:0a:c4:00:01:ff\n"
                                              "Manufacturer: ef (Winbond)\n"
                                              "Device: 4016\n"
+                                             "Flash size by id: 4MB\n"
                                              "Detected flash size: 4MB\n"
                                              "Flash size in bytes: 4194304\n"
                                              "Flash size in hex: 0x400000\n"
                                              "Port: /dev/ttyUSB0\n"
                                              "Baud: 460800\n"
                                              "Loader: stub (/stubs/esp32.json)\n"
+                                             "Security: none\n"
                                              "Flash access: read and write\n");
 }
 
@@ -93,8 +96,47 @@ static void small_flash(void **state)
     struct room *room = *state;
     room->session.flash_size = 512 * 1024;
     room->session.flash_id = 0x130077;
+    room->session.flash_size_by_id = 0;
     assert_non_null(strstr(text(room, false), "\nManufacturer: 77 (unknown)\nDevice: 0013\n"
+                                              "Flash size by id: unknown\n"
                                               "Detected flash size: 512KB\n"));
+}
+
+static void a_flash_that_is_smaller_than_its_id(void **state)
+{
+    struct room *room = *state;
+    room->session.flash_size = 2 << 20;
+    room->session.flash_repeats = true;
+    assert_non_null(strstr(text(room, false), "\nFlash size by id: 4MB (wrong: the contents repeat)"
+                                              "\nDetected flash size: 2MB\n"));
+}
+
+static void built_in_usb_has_no_baud(void **state)
+{
+    struct room *room = *state;
+    room->session.wire = EF_WIRE_USB_JTAG;
+    assert_non_null(strstr(text(room, false), "\nBaud: none (built-in USB)\n"));
+}
+
+static void secure_download_mode_knows_little(void **state)
+{
+    struct room *room = *state;
+    struct ef_session *s = &room->session;
+    s->guard.secure_download = true;
+    s->guard.encryption = EF_ENCRYPTION_ON;
+    s->flash_size = 0;
+    s->flash_size_by_id = 0;
+    s->no_flash_why = "why";
+    assert_non_null(strstr(text(room, false),
+                           "\nManufacturer: unknown\nDevice: unknown\nFlash size by id: unknown\n"
+                           "Detected flash size: unknown\nFlash size in bytes: unknown\n"
+                           "Flash size in hex: unknown\n"));
+    assert_non_null(strstr(text(room, false), "\nSecurity: flash encryption, Secure Download Mode\n"
+                                              "Flash access: none: why\n"));
+    s->no_flash_why = NULL;
+    s->guard.forced = true;
+    s->flash_size = 4 << 20;
+    assert_non_null(strstr(text(room, false), "\nFlash access: write only (-o force), "));
 }
 
 /* One key a line, even where the port's name holds a line break. */
@@ -153,6 +195,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(whole_text, room_open, room_close),
         cmocka_unit_test_setup_teardown(loaders_and_access, room_open, room_close),
         cmocka_unit_test_setup_teardown(small_flash, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_flash_that_is_smaller_than_its_id, room_open, room_close),
+        cmocka_unit_test_setup_teardown(built_in_usb_has_no_baud, room_open, room_close),
+        cmocka_unit_test_setup_teardown(secure_download_mode_knows_little, room_open, room_close),
         cmocka_unit_test_setup_teardown(stays_one_key_a_line, room_open, room_close),
         cmocka_unit_test_setup_teardown(node, room_open, room_close),
         cmocka_unit_test_setup_teardown(presence, room_open, room_close),
