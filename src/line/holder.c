@@ -1,17 +1,27 @@
-/* Who holds a port, and taking it for ourselves. */
+/*
+ * Who holds a port, and taking it for ourselves. Programs claim a port in three ways: TIOCEXCL,
+ * flock(2), and a file /run/lock/LCK..NAME that holds a process id; some, in none.
+ */
 #include "fd_line.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
+
+static const char LOCK_FOLDER[] = "/run/lock";
 
 /* True if process `pid` has the character device `rdev` open. */
 static bool process_holds(const char *pid, dev_t rdev)
@@ -44,8 +54,16 @@ static void read_process_name(const char *pid, char *name, size_t cap)
     fclose(f);
 }
 
-/* Writes "NAME (process PID)" of another process that has the tty open; false if none is seen. */
-static bool find_holder(int fd, char *who, size_t cap)
+static void name_process(long pid, char *who, size_t cap)
+{
+    char number[24];
+    char name[64];
+    snprintf(number, sizeof(number), "%ld", pid);
+    read_process_name(number, name, sizeof(name));
+    snprintf(who, cap, "%s (process %ld)", name[0] ? name : "a program", pid);
+}
+
+bool ef_find_holder(int fd, char *who, size_t cap)
 {
     struct stat st;
     DIR *proc = fstat(fd, &st) == 0 ? opendir("/proc") : NULL;
@@ -57,22 +75,50 @@ static bool find_holder(int fd, char *who, size_t cap)
         long pid = strtol(e->d_name, NULL, 10);
         if (pid <= 0 || pid == self || !process_holds(e->d_name, st.st_rdev))
             continue;
-        char name[64];
-        read_process_name(e->d_name, name, sizeof(name));
-        snprintf(who, cap, "%s (process %ld)", name[0] ? name : "a program", pid);
+        name_process(pid, who, cap);
         found = true;
     }
     closedir(proc);
     return found;
 }
 
+bool ef_find_lock_file_holder(const char *lock_file, char *who, size_t cap)
+{
+    char text[24] = "";
+    FILE *f = fopen(lock_file, "re");
+    if (!f)
+        return false;
+    bool read_it = fgets(text, sizeof(text), f) != NULL;
+    fclose(f);
+    long pid = read_it ? strtol(text, NULL, 10) : 0;
+    /* A process that has ended leaves a lock that counts for nothing. */
+    if (pid <= 0 || pid > INT_MAX || pid == (long)getpid() ||
+        (kill((pid_t)pid, 0) < 0 && errno != EPERM))
+        return false;
+    name_process(pid, who, cap);
+    return true;
+}
+
+static bool find_in_lock_folder(const char *path, char *who, size_t cap)
+{
+    char file[PATH_MAX];
+    char *real = realpath(path, NULL);
+    bool fits = real && snprintf(file, sizeof(file), "%s/LCK..%s", LOCK_FOLDER, basename(real)) <
+                            (int)sizeof(file);
+    free(real);
+    return fits && ef_find_lock_file_holder(file, who, cap);
+}
+
 static enum ef_err report_busy(int fd, const char *path, struct ef_log *log)
 {
     char who[128];
-    if (find_holder(fd, who, sizeof(who)))
+    if (ef_find_holder(fd, who, sizeof(who)) || find_in_lock_folder(path, who, sizeof(who)))
         ef_log(log, EF_LOG_ERROR, "%s is held by %s: close it, then try again", path, who);
     else
-        ef_log(log, EF_LOG_ERROR, "%s is held by another program: close it, then try again", path);
+        ef_log(log, EF_LOG_ERROR,
+               "%s is held by another program: close it, then try again (sudo fuser -v %s tells "
+               "which)",
+               path, path);
     return EF_BUSY;
 }
 
@@ -84,27 +130,57 @@ enum ef_err ef_fd_lock(int fd, const char *path, struct ef_log *log)
         return report_busy(fd, path, log);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         return report_busy(fd, path, log);
-    /* A pty would keep it beyond our death, for as long as its other end is open. */
-    if (ef_fd_has_modem_lines(fd))
-        ioctl(fd, TIOCEXCL);
+    /* A terminal program that claimed nothing would still take half of what the board says. */
+    char who[128];
+    if (ef_fd_has_modem_lines(fd) &&
+        (find_in_lock_folder(path, who, sizeof(who)) || ef_find_holder(fd, who, sizeof(who))))
+        return report_busy(fd, path, log);
     return EF_OK;
 }
 
-void ef_fd_unlock(int fd)
+void ef_fd_exclude(int fd)
+{
+    /* A pty would keep it beyond our death, for as long as its other end is open. */
+    if (ef_fd_has_modem_lines(fd))
+        ioctl(fd, TIOCEXCL);
+}
+
+void ef_fd_release(int fd)
 {
     ioctl(fd, TIOCNXCL);
+    /* What a device does not take holds a close(2) up for 30 s. */
+    if (!ef_fd_drain_output(fd))
+        tcflush(fd, TCOFLUSH);
+}
+
+/* True if the user database has this user in `group`, while this login does not know yet. */
+static bool joined_since_login(const struct group *group)
+{
+    const struct passwd *user = getpwuid(getuid());
+    for (char **member = group->gr_mem; user && *member; member++)
+        if (strcmp(*member, user->pw_name) == 0)
+            return true;
+    return false;
 }
 
 static void report_access(const char *path, struct ef_log *log)
 {
     struct stat st;
     struct group *group = stat(path, &st) == 0 ? getgrgid(st.st_gid) : NULL;
-    if (group && (st.st_mode & S_IRGRP))
+    mode_t both = S_IRGRP | S_IWGRP;
+    if (!group || group->gr_gid == 0 || (st.st_mode & both) != both)
+        ef_log(log, EF_LOG_ERROR,
+               "%s: permission denied: root alone may use it; a udev rule can open it to a group",
+               path);
+    else if (joined_since_login(group))
+        ef_log(log, EF_LOG_ERROR,
+               "%s: permission denied: you are in its group, %s, but not since this login: log in "
+               "again",
+               path, group->gr_name);
+    else
         ef_log(log, EF_LOG_ERROR,
                "%s: permission denied: join its group (sudo usermod -aG %s $USER) and log in again",
                path, group->gr_name);
-    else
-        ef_log(log, EF_LOG_ERROR, "%s: permission denied: ask for access to the device", path);
 }
 
 enum ef_err ef_open_failed(const char *path, int error, struct ef_log *log)

@@ -19,8 +19,6 @@ static enum ef_err open_kind(const char *spec, uint32_t baud, struct ef_log *log
                spec);
         return EF_INVALID;
     }
-    if (ef_serialport_knows(spec))
-        return ef_serialport_open(spec, baud, log, line);
     return ef_tty_open(spec, baud, log, line);
 }
 

@@ -1,101 +1,90 @@
-/* A serial port through libserialport: it opens and configures, this program does the I/O. */
+/*
+ * A serial port through libserialport: it finds, describes and opens it. Settings and I/O are
+ * this program's (tty.c, fd_line.c): the library's blocking read takes a hang-up for silence.
+ *
+ * Opening raises DTR and RTS, both at once: Linux does so by itself. On the usual auto-reset
+ * circuit both asserted is as good as neither, so a running board goes on running.
+ * Closing changes neither (HUPCL is off).
+ */
 #include "fd_line.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <libserialport.h>
+#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <termios.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-bool ef_serialport_knows(const char *path)
+/*
+ * The kernel's own name (/dev/ttyUSB0) of the tty at `path`, which may be a link, or in a
+ * container another name for the same device; false where there is no such tty.
+ */
+static bool kernel_name(const char *path, char *name, size_t cap)
 {
-    struct sp_port *port;
-    if (sp_get_port_by_name(path, &port) != SP_OK)
+    struct stat st;
+    char device[64];
+    char target[PATH_MAX];
+    if (stat(path, &st) != 0 || !S_ISCHR(st.st_mode))
         return false;
-    sp_free_port(port);
-    return true;
+    snprintf(device, sizeof(device), "/sys/dev/char/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+    ssize_t n = readlink(device, target, sizeof(target) - 1);
+    if (n <= 0)
+        return false;
+    target[n] = '\0';
+    return strstr(target, "/tty/") && snprintf(name, cap, "/dev/%s", basename(target)) < (int)cap;
 }
 
-static enum ef_err configure(struct sp_port *port, uint32_t baud)
+/* The library's description of the tty at `path`; NULL where it knows none. */
+static struct sp_port *describe(const char *path)
 {
-    bool ok = sp_set_bits(port, 8) == SP_OK && sp_set_parity(port, SP_PARITY_NONE) == SP_OK &&
-              sp_set_stopbits(port, 1) == SP_OK &&
-              sp_set_flowcontrol(port, SP_FLOWCONTROL_NONE) == SP_OK &&
-              sp_set_baudrate(port, (int)baud) == SP_OK;
-    return ok ? EF_OK : EF_UNSUPPORTED;
-}
-
-static enum ef_err serial_set_baud(struct ef_line *line, uint32_t baud)
-{
-    struct ef_fd_line *self = (struct ef_fd_line *)line;
-    ef_fd_drain_output(self->fd);
-    return sp_set_baudrate(self->port, (int)baud) == SP_OK ? EF_OK : EF_UNSUPPORTED;
-}
-
-static void serial_close(struct ef_line *line)
-{
-    struct ef_fd_line *self = (struct ef_fd_line *)line;
-    sp_close(self->port);
-    sp_free_port(self->port);
-    free(self);
-}
-
-static const struct ef_line_ops SERIAL_PORT = {.read = ef_fd_line_read,
-                                               .write = ef_fd_line_write,
-                                               .set_baud = serial_set_baud,
-                                               .set_lines = ef_fd_line_set_lines,
-                                               .set_one_line = ef_fd_line_set_one_line,
-                                               .close = serial_close};
-static const struct ef_line_ops SERIAL_PORT_NO_MODEM = {.read = ef_fd_line_read,
-                                                        .write = ef_fd_line_write,
-                                                        .set_baud = serial_set_baud,
-                                                        .close = serial_close};
-
-static enum ef_err open_locked(struct sp_port *port, const char *path, struct ef_log *log, int *fd)
-{
-    if (sp_open(port, SP_MODE_READ_WRITE) != SP_OK)
-        return ef_open_failed(path, errno, log);
-    sp_get_port_handle(port, fd);
-    fcntl(*fd, F_SETFD, FD_CLOEXEC);
-    return ef_fd_lock(*fd, path, log);
-}
-
-enum ef_err ef_serialport_open(const char *path, uint32_t baud, struct ef_log *log,
-                               struct ef_line **line)
-{
+    char name[EF_PORT_NAME_MAX];
     struct sp_port *port;
-    if (sp_get_port_by_name(path, &port) != SP_OK)
-        return ef_open_failed(path, ENOENT, log);
-    int fd = -1;
-    enum ef_err err = open_locked(port, path, log, &fd);
-    if (err != EF_OK)
-        goto out;
-    err = configure(port, baud);
-    if (err != EF_OK) {
-        ef_log(log, EF_LOG_ERROR, "%s cannot be set to %u baud 8N1: %s", path, (unsigned)baud,
-               strerror(errno));
-        goto out;
+    if (!kernel_name(path, name, sizeof(name)) || sp_get_port_by_name(name, &port) != SP_OK)
+        return NULL;
+    return port;
+}
+
+/* True if the library, which opens by the kernel's name, would open the very tty at `path`. */
+static bool opens_same(const struct sp_port *port, const char *path)
+{
+    struct stat a;
+    struct stat b;
+    return stat(path, &a) == 0 && stat(sp_get_port_name(port), &b) == 0 && a.st_rdev == b.st_rdev;
+}
+
+void *ef_serialport_open(const char *path, int *fd)
+{
+    struct sp_port *port = describe(path);
+    if (!port)
+        return NULL;
+    if (!opens_same(port, path) || sp_open(port, SP_MODE_READ_WRITE) != SP_OK ||
+        sp_get_port_handle(port, fd) != SP_OK) {
+        sp_free_port(port);
+        return NULL;
     }
-    tcflush(fd, TCIOFLUSH);
-    struct ef_fd_line *self = calloc(1, sizeof(*self));
-    if (!self) {
-        err = EF_NOMEM;
-        goto out;
-    }
-    self->fd = fd;
-    self->port = port;
-    self->line.kind = "serial";
-    self->line.ops = ef_fd_has_modem_lines(fd) ? &SERIAL_PORT : &SERIAL_PORT_NO_MODEM;
-    *line = &self->line;
-    return EF_OK;
-out:
-    if (fd >= 0)
-        sp_close(port);
+    fcntl(*fd, F_SETFD, FD_CLOEXEC);
+    return port;
+}
+
+void ef_serialport_close(void *port)
+{
+    sp_close(port);
     sp_free_port(port);
-    return err;
+}
+
+void ef_serialport_usb_ids(const char *path, uint16_t *vid, uint16_t *pid)
+{
+    struct sp_port *port = describe(path);
+    int ids[2];
+    if (port && sp_get_port_usb_vid_pid(port, &ids[0], &ids[1]) == SP_OK) {
+        *vid = (uint16_t)ids[0];
+        *pid = (uint16_t)ids[1];
+    }
+    if (port)
+        sp_free_port(port);
 }
 
 /* A board sits behind a USB bridge or its own USB; a PC's ttyS ports are left alone. */

@@ -1,72 +1,141 @@
-/* A tty through plain termios: ptys, and whatever libserialport does not know. */
+/*
+ * Settings that every tty gets, and ttys that libserialport does not know: ptys, mostly.
+ *
+ * libserialport 0.1.1 is not asked to configure: it leaves hardware flow control on where
+ * another program had it (it looks for CRTSCTS among the input flags), has the modem lines drop
+ * at the close (HUPCL), and takes six transfers for each change of the rate.
+ */
 #include "fd_line.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
-static enum ef_err configure(int fd, uint32_t baud)
+/* Receivers of 8N1 get along with 2 % at each end; bridges round their divisors to less. */
+enum { RATE_TOLERANCE_PERCENT = 3 };
+
+static bool is_near(uint32_t got, uint32_t wanted)
+{
+    uint64_t off = got > wanted ? got - wanted : wanted - got;
+    return off * 100 <= (uint64_t)wanted * RATE_TOLERANCE_PERCENT;
+}
+
+/* 0, or -1 with errno. */
+static int set_rate(int fd, struct termios *tio, uint32_t baud)
+{
+    /* glibc takes the rate itself as well as its B constant. */
+    if (cfsetspeed(tio, (speed_t)baud) == 0)
+        return tcsetattr(fd, TCSANOW, tio);
+    return tcsetattr(fd, TCSANOW, tio) < 0 ? -1 : ef_termios2_set_rate(fd, baud);
+}
+
+enum ef_err ef_fd_configure(int fd, uint32_t baud)
 {
     struct termios tio;
     if (tcgetattr(fd, &tio) < 0)
-        return EF_INVALID;
+        return ef_fd_error(errno);
+    uint32_t before = ef_termios2_rate(fd);
     cfmakeraw(&tio);
+    tio.c_iflag &= ~(tcflag_t)(IXANY | IXOFF | INPCK);
     tio.c_cflag |= CLOCAL | CREAD;
     tio.c_cflag &= ~(tcflag_t)(CSTOPB | CRTSCTS | HUPCL);
     tio.c_cc[VMIN] = 0;
     tio.c_cc[VTIME] = 0;
-    /* glibc takes the rate itself as well as its B constant. */
-    if (cfsetspeed(&tio, (speed_t)baud) < 0)
-        return EF_UNSUPPORTED;
-    return tcsetattr(fd, TCSANOW, &tio) < 0 ? EF_GONE : EF_OK;
+    if (set_rate(fd, &tio, baud) < 0)
+        return ef_fd_error(errno);
+    if (is_near(ef_termios2_rate(fd), baud))
+        return EF_OK;
+    /* The driver took another rate, as it does for one that its hardware does not have. */
+    if (before && set_rate(fd, &tio, before) < 0)
+        return ef_fd_error(errno);
+    return EF_UNSUPPORTED;
 }
 
-static enum ef_err tty_set_baud(struct ef_line *line, uint32_t baud)
+enum ef_err ef_tty_set_baud(struct ef_line *line, uint32_t baud)
 {
     struct ef_fd_line *self = (struct ef_fd_line *)line;
     ef_fd_drain_output(self->fd);
-    return configure(self->fd, baud);
+    return ef_fd_configure(self->fd, baud);
+}
+
+static void tty_close(struct ef_line *line)
+{
+    struct ef_fd_line *self = (struct ef_fd_line *)line;
+    ef_fd_release(self->fd);
+    if (self->port)
+        ef_serialport_close(self->port);
+    close(self->guard);
+    free(self);
 }
 
 static const struct ef_line_ops PLAIN_TTY = {.read = ef_fd_line_read,
                                              .write = ef_fd_line_write,
-                                             .set_baud = tty_set_baud,
-                                             .close = ef_fd_line_close};
+                                             .set_baud = ef_tty_set_baud,
+                                             .close = tty_close};
 static const struct ef_line_ops MODEM_TTY = {.read = ef_fd_line_read,
                                              .write = ef_fd_line_write,
-                                             .set_baud = tty_set_baud,
+                                             .set_baud = ef_tty_set_baud,
                                              .set_lines = ef_fd_line_set_lines,
                                              .set_one_line = ef_fd_line_set_one_line,
-                                             .close = ef_fd_line_close};
+                                             .close = tty_close};
 
+static enum ef_err open_locked(const char *path, struct ef_log *log, int *fd)
+{
+    *fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (*fd < 0)
+        return ef_open_failed(path, errno, log);
+    if (isatty(*fd))
+        return ef_fd_lock(*fd, path, log);
+    if (errno == EIO)
+        ef_log(log, EF_LOG_ERROR, "%s: there is no hardware behind this name", path);
+    else
+        ef_log(log, EF_LOG_ERROR, "%s is not a serial port", path);
+    return EF_INVALID;
+}
+
+static enum ef_err configure(int fd, const char *path, uint32_t baud, struct ef_log *log)
+{
+    enum ef_err err = ef_fd_configure(fd, baud);
+    if (err == EF_GONE)
+        ef_log(log, EF_LOG_ERROR, "%s: the device left, or there is no hardware behind this name",
+               path);
+    else if (err != EF_OK)
+        ef_log(log, EF_LOG_ERROR, "%s cannot be set to %u baud 8N1: try another baud=", path,
+               (unsigned)baud);
+    tcflush(fd, TCIOFLUSH);
+    return err;
+}
+
+/*
+ * The port is locked through a descriptor of our own before libserialport opens it: the library
+ * changes settings as it opens, and those of a port that another program holds are not ours.
+ */
 enum ef_err ef_tty_open(const char *path, uint32_t baud, struct ef_log *log, struct ef_line **line)
 {
-    int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return ef_open_failed(path, errno, log);
-    enum ef_err err = EF_INVALID;
-    if (!isatty(fd)) {
-        ef_log(log, EF_LOG_ERROR, "%s is not a serial port", path);
-        goto out;
-    }
-    err = ef_fd_lock(fd, path, log);
-    if (err != EF_OK)
-        goto out;
-    err = configure(fd, baud);
+    int guard;
+    enum ef_err err = open_locked(path, log, &guard);
     if (err != EF_OK) {
-        ef_log(log, EF_LOG_ERROR, "%s cannot be set to %u baud", path, (unsigned)baud);
-        ef_fd_unlock(fd);
-        goto out;
+        if (guard >= 0)
+            close(guard);
+        return err;
     }
-    tcflush(fd, TCIOFLUSH);
-    struct ef_fd_line *self =
-        ef_fd_line_new(fd, "tty", ef_fd_has_modem_lines(fd) ? &MODEM_TTY : &PLAIN_TTY);
+    bool modem = ef_fd_has_modem_lines(guard);
+    struct ef_fd_line *self = ef_fd_line_new(guard, "tty", modem ? &MODEM_TTY : &PLAIN_TTY);
     if (!self)
         return EF_NOMEM;
-    *line = &self->line;
-    return EF_OK;
-out:
-    close(fd);
+    self->guard = guard;
+    self->port = modem ? ef_serialport_open(path, &self->fd) : NULL;
+    if (self->port)
+        self->line.kind = "serial";
+    ef_serialport_usb_ids(path, &self->line.usb_vid, &self->line.usb_pid);
+    ef_fd_exclude(self->fd);
+    err = configure(self->fd, path, baud, log);
+    if (err == EF_OK)
+        *line = &self->line;
+    else
+        tty_close(&self->line);
     return err;
 }
