@@ -65,6 +65,7 @@ struct ef_session {
     struct ef_esp esp;
     const struct ef_chip *chip;
     struct ef_identity identity;
+    struct ef_security security; /* the reply to GET_SECURITY_INFO */
     struct ef_guard guard;
     enum ef_wire wire;
     struct ef_stub stub; /* kept, to be uploaded again after a reset of the chip */

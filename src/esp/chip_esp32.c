@@ -1,112 +1,115 @@
 #include "chip_rows.h"
 
-#include <stdio.h>
-
 enum {
-    EFUSE_BASE = 0x3FF5A000,
-    EFUSE_WORDS = 7,
+    EFUSE = 0x3FF5A000, /* block 0 */
+    WORD3 = EFUSE + 4 * 3,
+    WORD4 = EFUSE + 4 * 4,
+    WORD5 = EFUSE + 4 * 5,
+    WORD6 = EFUSE + 4 * 6,
     APB_CTL_DATE = 0x3FF6607C,
-    UART_CLKDIV = 0x3FF40014,
-    CLOCKS_PER_CRYSTAL = 1
+    RTC_SDIO_CONF = 0x3FF48074,
+    GPIO_STRAP = 0x3FF44038
 };
 
-/* EFUSE_BLK0_RDATA3 */
-enum {
-    DIS_APP_CPU = 1U << 0,
-    DIS_BT = 1U << 1,
-    CPU_FREQ_LOW = 1U << 12,
-    CPU_FREQ_RATED = 1U << 13,
-    BLK3_PART_RESERVED = 1U << 14
-};
-
-struct facts {
-    uint32_t words[EFUSE_WORDS];
-    uint32_t package, major, minor;
-};
+static const uint8_t ANY_BIT[4] = {0, 1, 1, 1};
+static const uint8_t NOT_ZERO[32] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 /* Three bits in three registers; Espressif counts them up from the low end as revisions come. */
-static uint32_t major_revision(const uint32_t words[EFUSE_WORDS], uint32_t apb_ctl_date)
-{
-    uint32_t bits =
-        (words[3] >> 15 & 1) | (words[5] >> 20 & 1) << 1 | (apb_ctl_date >> 31 & 1) << 2;
-    switch (bits) {
-    case 1:
-        return 1;
-    case 3:
-        return 2;
-    case 7:
-        return 3;
-    default:
-        return 0;
-    }
-}
+static const uint8_t MAJOR_BY_BITS[8] = {[1] = 1, [3] = 2, [7] = 3};
 
-static const char *package_name(const struct facts *facts)
-{
-    bool single = (facts->words[3] & DIS_APP_CPU) != 0;
-    bool rev3 = facts->major == 3;
-    switch (facts->package) {
-    case 0:
-        if (single)
-            return "ESP32-S0WDQ6";
-        return rev3 ? "ESP32-D0WDQ6-V3" : "ESP32-D0WDQ6";
-    case 1:
-        if (single)
-            return "ESP32-S0WD";
-        return rev3 ? "ESP32-D0WD-V3" : "ESP32-D0WD";
-    case 2:
-        return "ESP32-D2WD";
-    case 4:
-        return "ESP32-U4WDH";
-    case 5:
-        return rev3 ? "ESP32-PICO-V3" : "ESP32-PICO-D4";
-    case 6:
-        return "ESP32-PICO-V3-02";
-    case 7:
-        return "ESP32-D0WDR2-V3";
-    default:
-        return "Unknown ESP32";
-    }
-}
+static const struct ef_rule NAMES[] = {
+    {.text = "ESP32-S0WDQ6", .when = {{EF_FACT_PACKAGE, 0}, {EF_FACT_ONE_CORE, 1}}},
+    {.text = "ESP32-D0WDQ6-V3", .when = {{EF_FACT_PACKAGE, 0}, {EF_FACT_MAJOR, 3}}},
+    {.text = "ESP32-D0WDQ6", .when = {{EF_FACT_PACKAGE, 0}}},
+    {.text = "ESP32-S0WD", .when = {{EF_FACT_PACKAGE, 1}, {EF_FACT_ONE_CORE, 1}}},
+    {.text = "ESP32-D0WD-V3", .when = {{EF_FACT_PACKAGE, 1}, {EF_FACT_MAJOR, 3}}},
+    {.text = "ESP32-D0WD", .when = {{EF_FACT_PACKAGE, 1}}},
+    {.text = "ESP32-D2WD", .when = {{EF_FACT_PACKAGE, 2}}},
+    {.text = "ESP32-U4WDH", .when = {{EF_FACT_PACKAGE, 4}}},
+    {.text = "ESP32-PICO-V3", .when = {{EF_FACT_PACKAGE, 5}, {EF_FACT_MAJOR, 3}}},
+    {.text = "ESP32-PICO-D4", .when = {{EF_FACT_PACKAGE, 5}}},
+    {.text = "ESP32-PICO-V3-02", .when = {{EF_FACT_PACKAGE, 6}}},
+    {.text = "ESP32-D0WDR2-V3", .when = {{EF_FACT_PACKAGE, 7}}},
+    {.text = "Unknown ESP32"},
+    {0}};
 
-static void list_features(const struct facts *facts, struct ef_identity *id)
-{
-    static const char *const CODING[4] = {"Coding Scheme None", "Coding Scheme 3/4",
-                                          "Coding Scheme Repeat (UNSUPPORTED)",
-                                          "Coding Scheme None (may contain encoding data)"};
-    uint32_t word3 = facts->words[3];
-    ef_chip_add_feature(id, "Wi-Fi");
-    if (!(word3 & DIS_BT))
-        ef_chip_add_feature(id, "BT");
-    ef_chip_add_feature(id, word3 & DIS_APP_CPU ? "Single Core + LP Core" : "Dual Core + LP Core");
-    if (word3 & CPU_FREQ_RATED)
-        ef_chip_add_feature(id, word3 & CPU_FREQ_LOW ? "160MHz" : "240MHz");
-    if (facts->package == 2 || (facts->package >= 4 && facts->package <= 6))
-        ef_chip_add_feature(id, "Embedded Flash");
-    if (facts->package == 6)
-        ef_chip_add_feature(id, "Embedded PSRAM");
-    if (facts->words[4] >> 8 & 0x1F)
-        ef_chip_add_feature(id, "Vref calibration in eFuse");
-    if (word3 & BLK3_PART_RESERVED)
-        ef_chip_add_feature(id, "BLK3 partially reserved");
-    ef_chip_add_feature(id, CODING[facts->words[6] & 3]);
-}
+static const struct ef_rule FEATURES[] = {
+    {.text = "Wi-Fi"},
+    {.text = "BT", .when = {{EF_FACT_NO_BT, 0}}},
+    {.text = "Single Core + LP Core", .when = {{EF_FACT_ONE_CORE, 1}}},
+    {.text = "Dual Core + LP Core", .otherwise = true},
+    {.text = "160MHz", .when = {{EF_FACT_SPEED_RATED, 1}, {EF_FACT_SPEED_LOW, 1}}},
+    {.text = "240MHz", .when = {{EF_FACT_SPEED_RATED, 1}}, .otherwise = true},
+    {.text = "Embedded Flash", .when = {{EF_FACT_PACKAGE, 2}}},
+    {.text = "Embedded Flash", .when = {{EF_FACT_PACKAGE, 4}}},
+    {.text = "Embedded Flash", .when = {{EF_FACT_PACKAGE, 5}}},
+    {.text = "Embedded Flash", .when = {{EF_FACT_PACKAGE, 6}}},
+    {.text = "Embedded PSRAM", .when = {{EF_FACT_PACKAGE, 6}}},
+    {.text = "Vref calibration in eFuse", .when = {{EF_FACT_ADC_VREF, 1}}},
+    {.text = "BLK3 partially reserved", .when = {{EF_FACT_BLOCK3_RESERVED, 1}}},
+    {.text = "Coding Scheme None", .when = {{EF_FACT_CODING, 0}}},
+    {.text = "Coding Scheme 3/4", .when = {{EF_FACT_CODING, 1}}},
+    {.text = "Coding Scheme Repeat (UNSUPPORTED)", .when = {{EF_FACT_CODING, 2}}},
+    {.text = "Coding Scheme None (may contain encoding data)", .when = {{EF_FACT_CODING, 3}}},
+    {0}};
 
-enum ef_err ef_chip_identify_esp32(struct ef_esp *esp, struct ef_identity *id)
-{
-    struct facts facts;
-    uint32_t apb_ctl_date;
-    enum ef_err err = ef_chip_read_words(esp, EFUSE_BASE, facts.words, EFUSE_WORDS);
-    if (err == EF_OK)
-        err = ef_command_read_reg(esp, APB_CTL_DATE, &apb_ctl_date);
-    if (err != EF_OK)
-        return err;
-    facts.package = (facts.words[3] >> 9 & 7) | (facts.words[3] >> 2 & 1) << 3;
-    facts.major = major_revision(facts.words, apb_ctl_date);
-    facts.minor = facts.words[5] >> 24 & 3;
-    snprintf(id->description, sizeof(id->description), "%s (revision v%u.%u)", package_name(&facts),
-             (unsigned)facts.major, (unsigned)facts.minor);
-    list_features(&facts, id);
-    ef_chip_mac_from_words(id, facts.words[1], facts.words[2]);
-    return ef_chip_crystal_by_uart(esp, UART_CLKDIV, CLOCKS_PER_CRYSTAL, id);
-}
+static const struct ef_rule FLASH_VOLTAGE[] = {
+    {.text = "1.9V (set by RTC_CNTL)", .when = {{EF_FACT_RTC_FORCE, 1}, {EF_FACT_RTC_HIGH, 1}}},
+    {.text = "1.8V (set by RTC_CNTL)", .when = {{EF_FACT_RTC_FORCE, 1}, {EF_FACT_RTC_ON, 1}}},
+    {.text = "OFF (set by RTC_CNTL)", .when = {{EF_FACT_RTC_FORCE, 1}}},
+    EF_RULES_FLASH_VOLTAGE,
+    {0}};
+
+static const struct ef_chip_rows ROWS = {
+    .fields = {[EF_FACT_MAJOR] = {{{WORD3, 15, 1}, {WORD5, 20, 1}, {APB_CTL_DATE, 31, 1}},
+                                  MAJOR_BY_BITS},
+               [EF_FACT_MINOR] = {{{WORD5, 24, 2}}, NULL},
+               [EF_FACT_PACKAGE] = {{{WORD3, 9, 3}, {WORD3, 2, 1}}, NULL},
+               [EF_FACT_ONE_CORE] = {{{WORD3, 0, 1}}, NULL},
+               [EF_FACT_NO_BT] = {{{WORD3, 1, 1}}, NULL},
+               [EF_FACT_SPEED_LOW] = {{{WORD3, 12, 1}}, NULL},
+               [EF_FACT_SPEED_RATED] = {{{WORD3, 13, 1}}, NULL},
+               [EF_FACT_BLOCK3_RESERVED] = {{{WORD3, 14, 1}}, NULL},
+               [EF_FACT_ADC_VREF] = {{{WORD4, 8, 5}}, NOT_ZERO},
+               [EF_FACT_CODING] = {{{WORD6, 0, 2}}, NULL},
+               [EF_FACT_RTC_FORCE] = {{{RTC_SDIO_CONF, 22, 1}}, NULL},
+               [EF_FACT_RTC_HIGH] = {{{RTC_SDIO_CONF, 29, 2}}, ANY_BIT},
+               [EF_FACT_RTC_ON] = {{{RTC_SDIO_CONF, 31, 1}}, NULL},
+               [EF_FACT_VDD_ON] = {{{WORD4, 14, 1}}, NULL},
+               [EF_FACT_VDD_TIE] = {{{WORD4, 15, 1}}, NULL},
+               [EF_FACT_VDD_FORCE] = {{{WORD4, 16, 1}}, NULL},
+               [EF_FACT_VDD_STRAP] = {{{GPIO_STRAP, 5, 1}}, NULL}},
+    .names = NAMES,
+    .features = FEATURES,
+    .flash_voltage = FLASH_VOLTAGE,
+    .mac_reg = EFUSE + 4,
+    .clocks_per_crystal = 1,
+    .clkdiv_reg = 0x3FF40014,
+};
+
+const struct ef_chip EF_CHIP_ROW_ESP32 = {
+    .id = EF_CHIP_ESP32,
+    .name = "ESP32",
+    .option = "esp32",
+    .magic = 0x00F01D83,
+    .security_chip_id = -1,
+    .rom_status_bytes = 4,
+    .rom_can_flash = true,
+    .boot_addr = 0x1000,
+    .flash_max_bytes = 16 * EF_MIB,
+    .rom_flash_max_bytes = 16 * EF_MIB,
+    .spi = {.base = 0x3FF42000,
+            .usr = 0x1C,
+            .usr1 = 0x20,
+            .usr2 = 0x24,
+            .mosi_dlen = 0x28,
+            .miso_dlen = 0x2C,
+            .w0 = 0x80},
+    .guard = {.crypt_count = {EFUSE, 20, 7},
+              .secure_boot = {WORD6, 4, 1},
+              .secure_boot_v2 = {WORD6, 5, 1},
+              .secure_boot_v2_from = 300,
+              .no_manual_encrypt = {WORD6, 7, 1}},
+    .rows = &ROWS,
+};

@@ -1,77 +1,48 @@
 #include "chip_rows.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+enum { EFUSE = 0x3FF00050 };
 
-enum { EFUSE_BASE = 0x3FF00050, EFUSE_WORDS = 4, UART_CLKDIV = 0x60000014, CLOCKS_PER_CRYSTAL = 2 };
+static const uint8_t ANY_BIT[4] = {0, 1, 1, 1};
 
-static bool efuse_bit(const uint32_t words[EFUSE_WORDS], unsigned bit)
-{
-    return (words[bit / 32] >> (bit % 32) & 1) != 0;
-}
+/* Bit 0: small, bit 1: large, bit 2: twice that, bit 3: nothing known. Mebibytes. */
+static const uint8_t FLASH_MIB[16] = {[1] = 1, [2] = 2, [5] = 2, [6] = 4};
 
-/* Mebibytes of the ESP8285's own flash; 0 for a combination of bits that names none. */
-static unsigned embedded_flash_mib(const uint32_t words[EFUSE_WORDS])
-{
-    bool small = efuse_bit(words, 4);
-    bool large = efuse_bit(words, 121);
-    if (small == large || efuse_bit(words, 123))
-        return 0;
-    unsigned doubled = efuse_bit(words, 122) ? 2 : 1;
-    return (small ? 1 : 2) * doubled;
-}
+static const struct ef_rule NAMES[] = {
+    {.text = "ESP8266EX", .when = {{EF_FACT_EMBEDDED, 0}}},
+    {.text = "ESP8285H08", .when = {{EF_FACT_FLASH_CAP, 1}, {EF_FACT_FLASH_HOT, 1}}},
+    {.text = "ESP8285N08", .when = {{EF_FACT_FLASH_CAP, 1}}},
+    {.text = "ESP8285H16", .when = {{EF_FACT_FLASH_CAP, 2}, {EF_FACT_FLASH_HOT, 1}}},
+    {.text = "ESP8285N16", .when = {{EF_FACT_FLASH_CAP, 2}}},
+    {.text = "ESP8285"},
+    {0}};
 
-static const char *package_name(const uint32_t words[EFUSE_WORDS])
-{
-    bool hot = efuse_bit(words, 5); /* the flash's own temperature grade */
-    switch (embedded_flash_mib(words)) {
-    case 1:
-        return hot ? "ESP8285H08" : "ESP8285N08";
-    case 2:
-        return hot ? "ESP8285H16" : "ESP8285N16";
-    default:
-        return "ESP8285";
-    }
-}
+static const struct ef_rule FEATURES[] = {
+    {.text = "Wi-Fi"},
+    {.text = "160MHz"},
+    {.text = "Embedded Flash", .when = {{EF_FACT_EMBEDDED, 1}}},
+    {0}};
 
-static enum ef_err mac_from_words(struct ef_esp *esp, const uint32_t words[EFUSE_WORDS],
-                                  struct ef_identity *id)
-{
-    uint32_t oui = words[3] & 0xFFFFFF;
-    if (words[3] == 0) {
-        uint8_t range = (uint8_t)(words[1] >> 16);
-        if (range > 1) {
-            ef_log(esp->log, EF_LOG_WARN,
-                   "ESP8266: no known MAC prefix: efuse words %08" PRIx32 " %08" PRIx32, words[1],
-                   words[3]);
-            return EF_FRAMING;
-        }
-        oui = range == 0 ? 0x18FE34 : 0xACD074;
-    }
-    id->mac[0] = (uint8_t)(oui >> 16);
-    id->mac[1] = (uint8_t)(oui >> 8);
-    id->mac[2] = (uint8_t)oui;
-    id->mac[3] = (uint8_t)(words[1] >> 8);
-    id->mac[4] = (uint8_t)words[1];
-    id->mac[5] = (uint8_t)(words[0] >> 24);
-    return EF_OK;
-}
+static const struct ef_chip_rows ROWS = {
+    .fields = {[EF_FACT_EMBEDDED] = {{{EFUSE, 4, 1}, {EFUSE + 8, 16, 1}}, ANY_BIT},
+               [EF_FACT_FLASH_HOT] = {{{EFUSE, 5, 1}}, NULL},
+               [EF_FACT_FLASH_CAP] = {{{EFUSE, 4, 1}, {EFUSE + 12, 25, 3}}, FLASH_MIB}},
+    .no_revision = true,
+    .names = NAMES,
+    .features = FEATURES,
+    .mac_layout = EF_MAC_ESP8266,
+    .mac_reg = EFUSE,
+    .clocks_per_crystal = 2,
+    .clkdiv_reg = 0x60000014,
+};
 
-enum ef_err ef_chip_identify_esp8266(struct ef_esp *esp, struct ef_identity *id)
-{
-    uint32_t words[EFUSE_WORDS];
-    enum ef_err err = ef_chip_read_words(esp, EFUSE_BASE, words, EFUSE_WORDS);
-    if (err != EF_OK)
-        return err;
-    bool embedded = efuse_bit(words, 4) || efuse_bit(words, 80);
-    snprintf(id->description, sizeof(id->description), "%s",
-             embedded ? package_name(words) : "ESP8266EX");
-    ef_chip_add_feature(id, "Wi-Fi");
-    ef_chip_add_feature(id, "160MHz");
-    if (embedded)
-        ef_chip_add_feature(id, "Embedded Flash");
-    err = mac_from_words(esp, words, id);
-    if (err != EF_OK)
-        return err;
-    return ef_chip_crystal_by_uart(esp, UART_CLKDIV, CLOCKS_PER_CRYSTAL, id);
-}
+const struct ef_chip EF_CHIP_ROW_ESP8266 = {
+    .id = EF_CHIP_ESP8266,
+    .name = "ESP8266",
+    .option = "esp8266",
+    .magic = 0xFFF0C101,
+    .security_chip_id = -1,
+    .rom_status_bytes = 2,
+    .flash_max_bytes = 16 * EF_MIB,
+    .spi = {.base = 0x60000200, .usr = 0x1C, .usr1 = 0x20, .usr2 = 0x24, .w0 = 0x40},
+    .rows = &ROWS,
+};

@@ -34,11 +34,11 @@ static enum ef_err identify_twice(struct ef_session *s)
 {
     struct ef_identity last;
     memset(&s->identity, 0, sizeof(s->identity));
-    enum ef_err err = ef_chip_identify(&s->esp, s->chip, &s->identity);
+    enum ef_err err = ef_chip_identify(&s->esp, s->chip, &s->security, &s->identity);
     for (int i = 1; i < IDENTIFY_TRIES && err == EF_OK; i++) {
         last = s->identity;
         memset(&s->identity, 0, sizeof(s->identity));
-        err = ef_chip_identify(&s->esp, s->chip, &s->identity);
+        err = ef_chip_identify(&s->esp, s->chip, &s->security, &s->identity);
         if (err == EF_OK && memcmp(&last, &s->identity, sizeof(last)) == 0)
             return EF_OK;
     }
@@ -51,7 +51,7 @@ static enum ef_err identify_twice(struct ef_session *s)
 
 static enum ef_err identify(struct ef_session *s)
 {
-    enum ef_err err = ef_chip_detect(&s->esp, &s->chip);
+    enum ef_err err = ef_chip_detect(&s->esp, &s->chip, &s->security);
     if (err == EF_OK)
         err = check_chip(s);
     if (err == EF_OK)
@@ -59,8 +59,11 @@ static enum ef_err identify(struct ef_session *s)
     if (err != EF_OK)
         return err;
     const uint8_t *m = s->identity.mac;
-    ef_log(s->log, EF_LOG_INFO, "Chip: %s, MAC %02x:%02x:%02x:%02x:%02x:%02x",
-           s->identity.description, m[0], m[1], m[2], m[3], m[4], m[5]);
+    if (!s->identity.registers_read)
+        ef_log(s->log, EF_LOG_INFO, "Chip: %s", s->identity.description);
+    else
+        ef_log(s->log, EF_LOG_INFO, "Chip: %s, MAC %02x:%02x:%02x:%02x:%02x:%02x",
+               s->identity.description, m[0], m[1], m[2], m[3], m[4], m[5]);
     return EF_OK;
 }
 

@@ -11,6 +11,42 @@
 
 enum { MIB = 1024 * 1024 };
 
+static void print_address(FILE *out, const char *key, const uint8_t *bytes, size_t len)
+{
+    fprintf(out, "%s:", key);
+    for (size_t i = 0; i < len; i++)
+        fprintf(out, "%c%02x", i ? ':' : ' ', bytes[i]);
+    fprintf(out, "\n");
+}
+
+/* Chips with 802.15.4 have an 8-byte address, and the 6-byte one in its ends. */
+static void print_mac(FILE *out, const struct ef_identity *id)
+{
+    uint8_t eui64[8];
+    if (!id->has_mac_ext) {
+        print_address(out, "MAC", id->mac, sizeof(id->mac));
+        return;
+    }
+    memcpy(eui64, id->mac, 3);
+    memcpy(eui64 + 3, id->mac_ext, 2);
+    memcpy(eui64 + 5, id->mac + 3, 3);
+    print_address(out, "MAC", eui64, sizeof(eui64));
+    print_address(out, "BASE MAC", id->mac, sizeof(id->mac));
+    print_address(out, "MAC_EXT", id->mac_ext, sizeof(id->mac_ext));
+}
+
+static void print_chip(FILE *out, const struct ef_identity *id)
+{
+    fprintf(out, "Chip: %s\n", id->description);
+    if (!id->registers_read) {
+        fprintf(out, "Features: unknown\nCrystal: unknown\nMAC: unknown\n");
+        return;
+    }
+    fprintf(out, "Features: %s\n", id->features);
+    fprintf(out, "Crystal: %s\n", id->crystal);
+    print_mac(out, id);
+}
+
 /* "4MB", as other tools say it. */
 static void print_size(FILE *out, const char *key, uint64_t size, const char *remark)
 {
@@ -46,6 +82,10 @@ static void print_flash(FILE *out, const struct ef_session *s)
     print_size(out, "Detected flash size", size, "");
     fprintf(out, "Flash size in bytes: %u\n", size);
     fprintf(out, "Flash size in hex: 0x%x\n", size);
+    if (s->identity.flash_type[0])
+        fprintf(out, "Flash type set in eFuse: %s\n", s->identity.flash_type);
+    if (s->identity.flash_voltage[0])
+        fprintf(out, "Flash voltage: %s\n", s->identity.flash_voltage);
 }
 
 static void print_security(FILE *out, const struct ef_session *s, bool read_only)
@@ -85,12 +125,7 @@ char *ef_info_text(const struct ef_session *s, bool read_only)
     FILE *out = open_memstream(&text, &len);
     if (!out)
         return NULL;
-    const struct ef_identity *id = &s->identity;
-    fprintf(out, "Chip: %s\n", id->description);
-    fprintf(out, "Features: %s\n", id->features);
-    fprintf(out, "Crystal: %s\n", id->crystal);
-    fprintf(out, "MAC: %02x:%02x:%02x:%02x:%02x:%02x\n", id->mac[0], id->mac[1], id->mac[2],
-            id->mac[3], id->mac[4], id->mac[5]);
+    print_chip(out, &s->identity);
     print_flash(out, s);
     print_connection(out, s);
     print_security(out, s, read_only);

@@ -150,12 +150,22 @@ static int check_resets(struct ef_options *o)
     return 0;
 }
 
+static int check_chip(const struct ef_options *o)
+{
+    if (!o->chip || strcmp(o->chip, "auto") == 0 || ef_chip_by_option(o->chip))
+        return 0;
+    char names[128];
+    ef_chip_options_text(names, sizeof(names));
+    fprintf(stderr, "espflashfs: chip=%s: auto is expected, or one of %s\n", o->chip, names);
+    return -1;
+}
+
 static int check_values(struct ef_options *o)
 {
     if (check_baud(o) < 0 || check_resets(o) < 0)
         return -1;
-    if (o->chip && strcmp(o->chip, "auto") != 0 && !ef_chip_by_option(o->chip))
-        return complain("chip=%s: auto, esp8266, esp32 or esp32c3 is expected", o->chip);
+    if (check_chip(o) < 0)
+        return -1;
     if (o->size_text && (ef_text_to_u64(o->size_text, &o->size) != EF_OK || o->size == 0))
         return complain("size=%s: bytes are expected, for example 4M or 0x400000", o->size_text);
     if (!o->stub)
@@ -270,7 +280,7 @@ void ef_options_help(void)
         "Options, as --NAME=VALUE or -o NAME=VALUE:\n"
         "    port=PORT              instead of the argument\n"
         "    baud=RATE              rate to work at (auto: 460800)\n"
-        "    chip=NAME              auto, esp8266, esp32, esp32c3: refuse any other\n"
+        "    chip=NAME              auto, or a name like esp8266 or esp32s3: refuse any other\n"
         "    before=MODE            default-reset, usb-reset, no-reset, no-reset-no-sync: how the\n"
         "                           board gets into its boot loader\n"
         "    after=MODE             hard-reset, no-reset, no-reset-stub: how it is left\n"

@@ -45,7 +45,7 @@ info_lines() {
     for line in '^Chip: ESP32.* \(revision ' '^Features: ' '^Crystal: 40 *MHz' \
         '^MAC: ([0-9a-f]{2}:){5}[0-9a-f]{2}$' '^Manufacturer: c8 ' '^Device: 4014$' \
         '^Detected flash size: 1MB$' '^Flash size in bytes: 1048576$' '^Flash size in hex: 0x100000$' \
-        "^Port: $PORT\$" '^Baud: ' '^Loader: ' '^Flash access: read and write$'; do
+        '^Flash voltage: 3\.3V \(set by ' "^Port: $PORT\$" '^Baud: ' '^Loader: ' '^Flash access: read and write$'; do
         info_has "$line" || return 1
     done
 }

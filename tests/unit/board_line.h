@@ -95,9 +95,9 @@ static inline enum ef_err board_line_start(struct board_line *self)
     struct ef_session *s = &self->session;
     enum ef_err err = ef_connect(s);
     if (err == EF_OK)
-        err = ef_chip_detect(&s->esp, &s->chip);
+        err = ef_chip_detect(&s->esp, &s->chip, &s->security);
     if (err == EF_OK)
-        err = ef_chip_identify(&s->esp, s->chip, &s->identity);
+        err = ef_chip_identify(&s->esp, s->chip, &s->security, &s->identity);
     if (err == EF_OK)
         err = ef_loader_start(s);
     return err == EF_OK ? ef_flash_detect(s) : err;

@@ -300,6 +300,8 @@ static inline struct fake_loader *fake_new(const struct ef_chip *chip)
         fake->spi = chip->spi;
         fake_set(fake, 0x40001000, chip->magic ? chip->magic : 0x1B31506F);
         fake->security_len = chip->security_chip_id >= 0 ? 20 : 0;
+        if (chip->id == EF_CHIP_ESP32S2)
+            fake->security_len = 12;
         if (chip->security_chip_id >= 0)
             ef_put_le32(fake->security + 12, (uint32_t)chip->security_chip_id);
     }

@@ -1,4 +1,4 @@
-/* Which chip answers, and what its efuses make of it. */
+/* Which chip answers. */
 #include "fake_loader.h"
 
 #include <setjmp.h>
@@ -9,256 +9,10 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-struct identity_case {
-    enum ef_chip_id chip;
-    uint32_t baud;
-    struct fake_reg regs[9];
-    const char *description, *features, *crystal, *mac;
-};
-
-/* The words that are behind the wording of `esptool flash_id`. */
-static const struct identity_case CASES[] = {
-    {EF_CHIP_ESP8266,
-     115200,
-     {{0x3FF00050, 0},
-      {0x3FF00054, 0x02000000},
-      {0x3FF00058, 0x5A00B000},
-      {0x3FF0005C, 0x0418FE34},
-      {0x60000014, 0x15D}},
-     "ESP8266EX",
-     "Wi-Fi, 160MHz",
-     "26MHz", /* 20.1 MHz: what the recorded transcript shows as well */
-     "18:fe:34:00:00:00"},
-    {EF_CHIP_ESP8266,
-     115200,
-     {{0x3FF00050, 0xBDE5C099},
-      {0x3FF00054, 0x3F01EA36},
-      {0x3FF00058, 0x2827688D},
-      {0x3FF0005C, 0},
-      {0x60000014, 0x262}},
-     "ESP8285N08",
-     "Wi-Fi, 160MHz, Embedded Flash",
-     "40MHz",
-     "ac:d0:74:ea:36:bd"},
-    {EF_CHIP_ESP8266,
-     74880,
-     {{0x3FF00050, 0x0EBC5572},
-      {0x3FF00054, 0xE00090CE},
-      {0x3FF00058, 0xAF7A6245},
-      {0x60000014, 0x17F}},
-     "ESP8285H08",
-     "Wi-Fi, 160MHz, Embedded Flash",
-     "26MHz",
-     "18:fe:34:90:ce:0e"},
-    {EF_CHIP_ESP8266,
-     115200,
-     {{0x3FF00050, 0xC3BAA2D9},
-      {0x3FF00054, 0xFB01EA77},
-      {0x3FF00058, 0xFFFEFFFF},
-      {0x3FF0005C, 0x249F3275},
-      {0x60000014, 0x371}},
-     "ESP8285N16",
-     "Wi-Fi, 160MHz, Embedded Flash",
-     "48MHz",
-     "9f:32:75:ea:77:c3"},
-    {EF_CHIP_ESP8266,
-     115200,
-     {{0x3FF00050, 0x20000020},
-      {0x3FF00054, 0x00000001},
-      {0x3FF00058, 0x00010000},
-      {0x3FF0005C, 0x02000000},
-      {0x60000014, 0x1C3}},
-     "ESP8285H16",
-     "Wi-Fi, 160MHz, Embedded Flash",
-     "26MHz",
-     "00:00:00:00:01:20"},
-    {EF_CHIP_ESP8266,
-     115200,
-     {{0x3FF00050, 0xCC170C31},
-      {0x3FF00054, 0x00012000},
-      {0x3FF00058, 0xEB07C30D},
-      {0x3FF0005C, 0xEC983704},
-      {0x60000014, 0x2EC}},
-     "ESP8285",
-     "Wi-Fi, 160MHz, Embedded Flash",
-     "40MHz",
-     "98:37:04:20:00:cc"},
-    {EF_CHIP_ESP32,
-     115200,
-     {{0x3FF5A004, 0xC40A2400}, {0x3FF5A008, 0x00FE1001}, {0x3FF40014, 0x15A}},
-     "ESP32-D0WDQ6 (revision v0.0)",
-     "Wi-Fi, BT, Dual Core + LP Core, Coding Scheme None",
-     "40MHz",
-     "10:01:c4:0a:24:00"},
-    {EF_CHIP_ESP32,
-     115200,
-     {{0x3FF5A004, 0x0A240001},
-      {0x3FF5A008, 0x00FE30AE},
-      {0x3FF5A00C, 0x0000A000},
-      {0x3FF5A010, 0x00001136},
-      {0x3FF40014, 0x15B}},
-     "ESP32-D0WDQ6 (revision v1.0)",
-     "Wi-Fi, BT, Dual Core + LP Core, 240MHz, Vref calibration in eFuse, Coding Scheme None",
-     "40MHz",
-     "30:ae:0a:24:00:01"},
-    {EF_CHIP_ESP32,
-     230400,
-     {{0x3FF5A004, 0xF7AD0B51},
-      {0x3FF5A00C, 0xD648B2D0},
-      {0x3FF5A010, 0x084C5B99},
-      {0x3FF5A014, 0x00100000},
-      {0x3FF5A018, 0xB5F1C61B},
-      {0x3FF6607C, 0xAD5F9C37},
-      {0x3FF40014, 0x88000093}},
-     "ESP32-D0WD-V3 (revision v3.0)",
-     "Wi-Fi, BT, Dual Core + LP Core, 160MHz, Vref calibration in eFuse, "
-     "Coding Scheme None (may contain encoding data)",
-     "40MHz",
-     "00:00:f7:ad:0b:51"},
-    {EF_CHIP_ESP32,
-     115200,
-     {{0x3FF5A008, 0x73ECC176},
-      {0x3FF5A00C, 0xEE450393},
-      {0x3FF5A010, 0x3A636BEC},
-      {0x3FF5A014, 0x00080000},
-      {0x3FF5A018, 0xE3B83411},
-      {0x3FF6607C, 0x58C46183},
-      {0x3FF40014, 0x81C0016A}},
-     "ESP32-S0WD (revision v0.0)",
-     "Wi-Fi, Single Core + LP Core, Vref calibration in eFuse, Coding Scheme 3/4",
-     "40MHz",
-     "c1:76:00:00:00:00"},
-    {EF_CHIP_ESP32,
-     230400,
-     {{0x3FF5A004, 0xE9BA4816},
-      {0x3FF5A008, 0xB0486FB3},
-      {0x3FF5A00C, 0xD38FFB08},
-      {0x3FF5A014, 0x166F39D9},
-      {0x3FF5A018, 0x43737B58},
-      {0x3FF40014, 0x896000A6}},
-     "ESP32-PICO-D4 (revision v1.2)",
-     "Wi-Fi, BT, Dual Core + LP Core, 160MHz, Embedded Flash, BLK3 partially reserved, "
-     "Coding Scheme None",
-     "40MHz",
-     "6f:b3:e9:ba:48:16"},
-    {EF_CHIP_ESP32,
-     74880,
-     {{0x3FF5A004, 0xD1A5FCFD},
-      {0x3FF5A008, 0xCAFEDCC0},
-      {0x3FF5A00C, 0x66F1FD82},
-      {0x3FF5A010, 0x0F2EB0B9},
-      {0x3FF5A014, 0xC7849B9A},
-      {0x3FF5A018, 0xE2DA87FF},
-      {0x3FF6607C, 0xD89C77F9},
-      {0x3FF40014, 0xE510010C}},
-     "ESP32-PICO-V3-02 (revision v0.3)",
-     "Wi-Fi, Dual Core + LP Core, 160MHz, Embedded Flash, Embedded PSRAM, "
-     "Vref calibration in eFuse, BLK3 partially reserved, "
-     "Coding Scheme None (may contain encoding data)",
-     "26MHz",
-     "dc:c0:d1:a5:fc:fd"},
-    {EF_CHIP_ESP32,
-     230400,
-     {{0x3FF5A004, 0x2E9C82B1},
-      {0x3FF5A00C, 0x126A1E48},
-      {0x3FF5A010, 0x9E115E4B},
-      {0x3FF5A014, 0x21DA8978},
-      {0x3FF5A018, 0xDF1461AA},
-      {0x3FF6607C, 0xC60A3CAB},
-      {0x3FF40014, 0xF5C000D2}},
-     "ESP32-D0WDR2-V3 (revision v0.1)",
-     "Wi-Fi, BT, Dual Core + LP Core, Vref calibration in eFuse, "
-     "Coding Scheme Repeat (UNSUPPORTED)",
-     "48MHz",
-     "00:00:2e:9c:82:b1"},
-    {EF_CHIP_ESP32C3,
-     115200,
-     {{0x60008844, 0x24FE1001}, {0x60008848, 0xC40A}, {0x60008850, 0x000C0000}},
-     "ESP32-C3 (QFN32) (revision v0.3)",
-     "Wi-Fi, BT 5 (LE), Single Core, 160MHz",
-     "40MHz",
-     "c4:0a:24:fe:10:01"},
-    {EF_CHIP_ESP32C3,
-     115200,
-     {{0x60008844, 0x24FE1001},
-      {0x60008848, 0xC40A},
-      {0x60008850, 0x08300000},
-      {0x60008854, 1},
-      {0x60008858, 0x01800000}},
-     "ESP8685 (QFN28) (revision v1.12)",
-     "Wi-Fi, BT 5 (LE), Single Core, 160MHz, Embedded Flash 4MB (XMC)",
-     "40MHz",
-     "c4:0a:24:fe:10:01"},
-    {EF_CHIP_ESP32C3,
-     115200,
-     {{0x60008844, 0xEFB9F2C6},
-      {0x60008848, 0x9FAD3BF4},
-      {0x60008850, 0xB86D152D},
-      {0x60008858, 0x9FC32BB5}},
-     "ESP8686 (QFN24) (revision v3.11)",
-     "Wi-Fi, BT 5 (LE), Single Core, 160MHz, Unknown Embedded Flash ()",
-     "40MHz",
-     "3b:f4:ef:b9:f2:c6"},
-};
-
-static void identity_text(void **state)
+static enum ef_err detect(struct fake_loader *fake, const struct ef_chip **found)
 {
-    (void)state;
-    for (size_t i = 0; i < COUNT(CASES); i++) {
-        const struct identity_case *c = &CASES[i];
-        const struct ef_chip *chip = ef_chip_by_id(c->chip);
-        struct fake_loader *fake = fake_new(chip);
-        fake->line.baud = c->baud;
-        for (size_t r = 0; r < COUNT(c->regs) && c->regs[r].addr != 0; r++)
-            fake_set(fake, c->regs[r].addr, c->regs[r].value);
-        struct ef_identity id;
-        char mac[18];
-        assert_int_equal(ef_chip_identify(&fake->esp, chip, &id), EF_OK);
-        snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", id.mac[0], id.mac[1], id.mac[2],
-                 id.mac[3], id.mac[4], id.mac[5]);
-        assert_string_equal(id.description, c->description);
-        assert_string_equal(id.features, c->features);
-        assert_string_equal(id.crystal, c->crystal);
-        assert_string_equal(mac, c->mac);
-        free(fake);
-    }
-}
-
-static void mac_of_nothing(void **state)
-{
-    (void)state;
-    struct ef_identity id;
-    for (enum ef_chip_id chip_id = EF_CHIP_ESP32; chip_id <= EF_CHIP_ESP32C3; chip_id++) {
-        const struct ef_chip *chip = ef_chip_by_id(chip_id);
-        uint32_t low = chip_id == EF_CHIP_ESP32 ? 0x3FF5A004 : 0x60008844;
-        struct fake_loader *fake = fake_new(chip);
-        assert_int_equal(ef_chip_identify(&fake->esp, chip, &id), EF_FRAMING);
-        fake_set(fake, low, UINT32_MAX);
-        fake_set(fake, low + 4, UINT32_MAX);
-        assert_int_equal(ef_chip_identify(&fake->esp, chip, &id), EF_FRAMING);
-        fake_set(fake, low, 0xFFFFFFFE);
-        assert_int_equal(ef_chip_identify(&fake->esp, chip, &id), EF_OK);
-        free(fake);
-    }
-    const struct ef_chip *chip = ef_chip_by_id(EF_CHIP_ESP8266);
-    struct fake_loader *fake = fake_new(chip);
-    fake_set(fake, 0x3FF00054, 0x00020000); /* no prefix, and a range that has none */
-    assert_int_equal(ef_chip_identify(&fake->esp, chip, &id), EF_FRAMING);
-    free(fake);
-}
-
-static void crystal_behind_a_socket(void **state)
-{
-    (void)state;
-    const struct ef_chip *chip = ef_chip_by_id(EF_CHIP_ESP8266);
-    struct fake_loader *fake = fake_new(chip);
-    struct ef_identity id;
-    fake->line.baud = 0;
-    fake_set(fake, 0x3FF0005C, 0x18FE34);
-    fake_set(fake, 0x60000014, 0x2B6); /* 40 MHz at 115200 */
-    assert_int_equal(ef_chip_identify(&fake->esp, chip, &id), EF_OK);
-    assert_string_equal(id.crystal, "40MHz");
-    free(fake);
+    struct ef_security security;
+    return ef_chip_detect(&fake->esp, found, &security);
 }
 
 static void detect_each(void **state)
@@ -270,7 +24,7 @@ static void detect_each(void **state)
         for (int stub = 0; stub < 2; stub++) {
             struct fake_loader *fake = fake_new(chip);
             fake->stub = fake->esp.stub = stub != 0;
-            assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_OK);
+            assert_int_equal(detect(fake, &found), EF_OK);
             assert_ptr_equal(found, chip);
             assert_int_equal(fake->esp.rom_status, chip->rom_status_bytes);
             assert_int_equal(fake->esp.stub, stub != 0);
@@ -290,7 +44,7 @@ static void detect_drains_and_syncs(void **state)
     static const uint8_t WANT[] = {EF_OP_GET_SECURITY_INFO, EF_OP_SYNC, EF_OP_READ_REG};
     struct fake_loader *fake = fake_new(ef_chip_by_id(EF_CHIP_ESP8266));
     const struct ef_chip *found;
-    assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_OK);
+    assert_int_equal(detect(fake, &found), EF_OK);
     assert_int_equal(fake->op_count, sizeof(WANT));
     assert_memory_equal(fake->ops, WANT, sizeof(WANT));
     free(fake);
@@ -304,7 +58,7 @@ static void detect_passes_stale_replies(void **state)
         struct fake_loader *fake = fake_new(ef_chip_by_id(chip_id));
         const struct ef_chip *found;
         fake_reply(fake, EF_OP_SYNC, 0x20120707, NULL, 0, 0, 0);
-        assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_OK);
+        assert_int_equal(detect(fake, &found), EF_OK);
         assert_int_equal(found->id, chip_id);
         free(fake);
     }
@@ -320,7 +74,7 @@ static void detect_after_lost_requests(void **state)
             const struct ef_chip *found;
             fake->lose_op = OPS[i];
             fake->lose = 2;
-            assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_OK);
+            assert_int_equal(detect(fake, &found), EF_OK);
             assert_int_equal(found->id, chip_id);
             free(fake);
         }
@@ -334,17 +88,100 @@ static void detect_unknown(void **state)
     struct fake_loader *fake = fake_new(NULL);
     fake->security_len = 20;
     fake->security[12] = 99;
-    assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_UNSUPPORTED);
+    assert_int_equal(detect(fake, &found), EF_UNSUPPORTED);
     assert_null(found);
     fake->security_len = 0;
     fake_set(fake, 0x40001000, 0x12345678);
-    assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_UNSUPPORTED);
-    fake->security_len = 12; /* an ESP32-S2, free to read registers, then locked */
-    fake_set(fake, 0x40001000, 0x000007C6);
-    assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_UNSUPPORTED);
-    fake->no_registers = true;
-    assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_UNSUPPORTED);
+    assert_int_equal(detect(fake, &found), EF_UNSUPPORTED);
     free(fake);
+}
+
+/* Each chip's word for itself, and what is left of it in Secure Download Mode. */
+static void detect_security(void **state)
+{
+    (void)state;
+    static const uint8_t REPLY[20] = {0x05, 0x02, 0, 0, 0x07, 1, 2, 3, 4, 9, 10, 11};
+    for (enum ef_chip_id chip_id = EF_CHIP_ESP32S2; chip_id < EF_CHIP_COUNT; chip_id++) {
+        struct fake_loader *fake = fake_new(ef_chip_by_id(chip_id));
+        const struct ef_chip *found;
+        struct ef_security security;
+        struct ef_identity id;
+        memcpy(fake->security, REPLY, 12);
+        ef_put_le32(fake->security + 16, 0x103);
+        fake->no_registers = true;
+        assert_int_equal(ef_chip_detect(&fake->esp, &found, &security), EF_OK);
+        assert_int_equal(found->id, chip_id);
+        assert_true(security.known && security.secure_download);
+        assert_int_equal(security.flags, 0x205);
+        assert_int_equal(security.crypt_count, 7);
+        assert_memory_equal(security.key_purpose, REPLY + 5, EF_KEY_PURPOSES);
+        bool s2 = chip_id == EF_CHIP_ESP32S2;
+        assert_int_equal(security.has_chip_id, !s2);
+        assert_int_equal(security.chip_id, s2 ? 0 : found->security_chip_id);
+        assert_int_equal(security.eco, s2 ? 0 : 0x103);
+        assert_int_equal(ef_chip_identify(&fake->esp, found, &security, &id), EF_OK);
+        assert_false(id.registers_read);
+        assert_string_equal(id.features, "");
+        assert_string_equal(id.crystal, "");
+        assert_string_equal(id.description + strlen(found->name), " in Secure Download Mode");
+        fake->security[0] = 0x01;
+        fake->no_registers = false;
+        assert_int_equal(ef_chip_detect(&fake->esp, &found, &security), EF_OK);
+        assert_int_equal(found->id, chip_id);
+        assert_true(security.known && !security.secure_download);
+        free(fake);
+    }
+}
+
+/* No security information and no registers: that leaves one chip. Once is no proof. */
+static void detect_locked_esp32s2(void **state)
+{
+    (void)state;
+    const struct ef_chip *found;
+    struct ef_security security;
+    struct fake_loader *fake = fake_new(ef_chip_by_id(EF_CHIP_ESP32));
+    fake->refuse_op = EF_OP_READ_REG;
+    fake->refuse_status = 0x05;
+    fake->refuse = 1;
+    assert_int_equal(ef_chip_detect(&fake->esp, &found, &security), EF_OK);
+    assert_int_equal(found->id, EF_CHIP_ESP32);
+    assert_false(security.known || security.secure_download);
+    fake->refuse_status = 0x07;
+    fake->refuse = UINT32_MAX;
+    assert_int_equal(ef_chip_detect(&fake->esp, &found, &security), EF_UNSUPPORTED);
+    fake->refuse = 0;
+    fake->no_registers = true;
+    assert_int_equal(ef_chip_detect(&fake->esp, &found, &security), EF_OK);
+    assert_int_equal(found->id, EF_CHIP_ESP32S2);
+    assert_true(!security.known && security.secure_download);
+    free(fake);
+}
+
+/* Where a chip's rows differ between its revisions. */
+static void revisions(void **state)
+{
+    (void)state;
+    static const struct {
+        enum ef_chip_id chip;
+        uint16_t revision;
+        const char *stub;
+        uint32_t uartdev_reg;
+    } ROWS[] = {
+        {EF_CHIP_ESP32P4, 103, "esp32p4-rev1", 0x4FF3FEC8},
+        {EF_CHIP_ESP32P4, 300, "esp32p4", 0x4FFBFEC8},
+        {EF_CHIP_ESP32C2, 0, NULL, 0},
+        {EF_CHIP_ESP32C2, 100, "esp32c2", 0},
+        {EF_CHIP_ESP32C3, 100, "esp32c3", 0x3FCDF07C},
+        {EF_CHIP_ESP32C3, 101, "esp32c3", 0x3FCDF078},
+        {EF_CHIP_ESP32S3, 0, "esp32s3", 0x3FCEF14C},
+    };
+    for (size_t i = 0; i < COUNT(ROWS); i++) {
+        const struct ef_chip *chip = ef_chip_by_id(ROWS[i].chip);
+        struct ef_identity id = {.registers_read = true, .revision = ROWS[i].revision};
+        const char *stub = ef_chip_stub_option(chip, &id);
+        assert_string_equal(stub ? stub : "none", ROWS[i].stub ? ROWS[i].stub : "none");
+        assert_int_equal(ef_chip_uartdev_reg(chip, &id), ROWS[i].uartdev_reg);
+    }
 }
 
 static void detect_silence(void **state)
@@ -353,7 +190,7 @@ static void detect_silence(void **state)
     const struct ef_chip *found;
     struct fake_loader *fake = fake_new(NULL);
     fake->dead = true;
-    assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_TIMEOUT);
+    assert_int_equal(detect(fake, &found), EF_TIMEOUT);
     assert_null(found);
     free(fake);
 }
@@ -370,7 +207,7 @@ static void detect_damaged_reply(void **state)
     fake_emit(fake, SHORT, sizeof(SHORT));
     fake_emit(fake, LYING, sizeof(LYING));
     fake_emit(fake, REQUEST, sizeof(REQUEST));
-    assert_int_equal(ef_chip_detect(&fake->esp, &found), EF_OK);
+    assert_int_equal(detect(fake, &found), EF_OK);
     assert_int_equal(found->id, EF_CHIP_ESP32C3);
     assert_int_equal(fake->op_count, 1);
     free(fake);
@@ -389,21 +226,28 @@ static void options(void **state)
     for (enum ef_chip_id id = 0; id < EF_CHIP_COUNT; id++) {
         assert_int_equal(ef_chip_by_id(id)->id, id);
         assert_ptr_equal(ef_chip_by_option(ef_chip_by_id(id)->option), ef_chip_by_id(id));
+        assert_ptr_equal(ef_chip_by_option(ef_chip_by_id(id)->name), ef_chip_by_id(id));
     }
+    char text[128];
+    ef_chip_options_text(text, sizeof(text));
+    assert_string_equal(text, "esp8266, esp32, esp32s2, esp32s3, esp32c2, esp32c3, esp32c5, "
+                              "esp32c6, esp32c61, esp32h2, esp32p4");
+    ef_chip_options_text(text, 10);
+    assert_string_equal(text, "esp8266, ");
     assert_null(ef_chip_by_id(EF_CHIP_COUNT));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(identity_text),
-        cmocka_unit_test(mac_of_nothing),
-        cmocka_unit_test(crystal_behind_a_socket),
         cmocka_unit_test(detect_each),
         cmocka_unit_test(detect_drains_and_syncs),
         cmocka_unit_test(detect_passes_stale_replies),
         cmocka_unit_test(detect_after_lost_requests),
         cmocka_unit_test(detect_unknown),
+        cmocka_unit_test(detect_security),
+        cmocka_unit_test(detect_locked_esp32s2),
+        cmocka_unit_test(revisions),
         cmocka_unit_test(detect_silence),
         cmocka_unit_test(detect_damaged_reply),
         cmocka_unit_test(options),

@@ -33,6 +33,7 @@ static int room_open(void **state)
     strcpy(s->identity.description, "ESP32-D0WDQ6 (revision v1.0)");
     strcpy(s->identity.features, "Wi-Fi, BT, Dual Core");
     strcpy(s->identity.crystal, "40MHz");
+    s->identity.registers_read = true;
     memcpy(s->identity.mac, "\x24\x0A\xC4\x00\x01\xFF", 6);
     s->flash_id = 0x1640EF;
     s->flash_size = 4 << 20;
@@ -89,6 +90,38 @@ static void loaders_and_access(void **state)
     assert_non_null(strstr(text(room, false), "\nFlash access: none: it would brick\n"));
     room->line.baud = 0;
     assert_non_null(strstr(text(room, false), "\nBaud: set at the far end\n"));
+}
+
+static void chip_of_802_15_4(void **state)
+{
+    struct room *room = *state;
+    struct ef_identity *id = &room->session.identity;
+    id->has_mac_ext = true;
+    memcpy(id->mac_ext, "\xFF\xFE", 2);
+    assert_non_null(strstr(text(room, false), "\nMAC: 24:0a:c4:ff:fe:00:01:ff\n"
+                                              "BASE MAC: 24:0a:c4:00:01:ff\n"
+                                              "MAC_EXT: ff:fe\nManufacturer: "));
+}
+
+static void flash_type_and_voltage(void **state)
+{
+    struct room *room = *state;
+    strcpy(room->session.identity.flash_type, "octal (8 data lines)");
+    strcpy(room->session.identity.flash_voltage, "1.8V (set by eFuse)");
+    assert_non_null(strstr(text(room, false), "\nFlash size in hex: 0x400000\n"
+                                              "Flash type set in eFuse: octal (8 data lines)\n"
+                                              "Flash voltage: 1.8V (set by eFuse)\nPort: "));
+}
+
+static void secure_download_mode(void **state)
+{
+    struct room *room = *state;
+    room->session.identity =
+        (struct ef_identity){.description = "ESP32-S3 in Secure Download Mode"};
+    const char *got = text(room, false);
+    static const char CHIP[] = "Chip: ESP32-S3 in Secure Download Mode\n"
+                               "Features: unknown\nCrystal: unknown\nMAC: unknown\n";
+    assert_memory_equal(got, CHIP, strlen(CHIP));
 }
 
 static void small_flash(void **state)
@@ -194,6 +227,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whole_text, room_open, room_close),
         cmocka_unit_test_setup_teardown(loaders_and_access, room_open, room_close),
+        cmocka_unit_test_setup_teardown(chip_of_802_15_4, room_open, room_close),
+        cmocka_unit_test_setup_teardown(flash_type_and_voltage, room_open, room_close),
+        cmocka_unit_test_setup_teardown(secure_download_mode, room_open, room_close),
         cmocka_unit_test_setup_teardown(small_flash, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_flash_that_is_smaller_than_its_id, room_open, room_close),
         cmocka_unit_test_setup_teardown(built_in_usb_has_no_baud, room_open, room_close),
