@@ -50,6 +50,7 @@ enum {
 struct ef_esp {
     struct ef_link *link;
     struct ef_log *log;
+    bool no_sync;       /* SYNC is never sent: replies tell who answers */
     bool stub;          /* a stub answers: 2 status bytes, its own commands */
     uint8_t rom_status; /* status bytes of this chip's ROM: 2 on the ESP8266, else 4 */
     uint64_t commands;  /* sent so far */

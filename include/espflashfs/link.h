@@ -11,7 +11,7 @@
 
 enum {
     EF_LINK_FRAME_MAX = 0x8000, /* twice the largest frame a loader sends */
-    EF_LINK_NOISE_MAX = 256
+    EF_LINK_NOISE_MAX = 512     /* a boot log up to the mode that it booted in, and more */
 };
 
 struct ef_link {

@@ -49,6 +49,7 @@ struct ef_session_config {
     enum ef_after after;
     enum ef_trial trial;
     const char *reset_sequence;      /* NULL, or one in esptool's spelling ("D0|R1|W0.1") */
+    const char *hard_reset_sequence; /* NULL, or one that starts the firmware */
     bool force;                      /* what would brick or return nonsense is let through */
     bool ask;                        /* a person is at a terminal: may be asked to press BOOT */
     const char *state_folder;        /* where ports' rates are remembered; NULL: nowhere */
@@ -83,7 +84,8 @@ struct ef_session {
 /*
  * Opens the port, resets the board into its loader, syncs, identifies chip and flash and
  * starts the stub. What it does is logged at info level, one line each; a failure is
- * logged with what to do next. Blocks up to about 20 s. On failure nothing is left open.
+ * logged with what to do next. Blocks up to about 20 s, and for a minute more where a person
+ * is asked to press BOOT. On failure nothing is left open.
  */
 enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_log *log,
                             struct ef_session *session);
@@ -98,7 +100,8 @@ enum ef_err ef_session_recover(struct ef_session *session);
 void ef_session_close(struct ef_session *session);
 
 /*
- * SYNC up to `tries` times, 100 ms apart at first. Sets esp->stub by who answered.
+ * SYNC up to `tries` times, 100 ms apart at first. Sets esp->stub by who answered. Where
+ * esp->no_sync is set, other commands find that out instead, a few times at most.
  * EF_TIMEOUT or EF_GONE.
  */
 enum ef_err ef_esp_sync(struct ef_esp *esp, int tries);

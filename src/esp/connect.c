@@ -1,61 +1,85 @@
-#include "session_steps.h"
+/*
+ * From an opened port to a boot loader that answers: by resets, or by asking whatever is
+ * there, or by asking the person.
+ */
+#include "connect_steps.h"
 
 #include "espflashfs/reset.h"
 
-#include <string.h>
+enum {
+    SYNCS_PER_RESET = 5,
+    SYNCS_WITHOUT_RESET = 14,
+    SYNCS_PER_BAUD = 4,
+    BACK_MS = 5000 /* for a device that left the bus in a reset */
+};
 
-enum { RESET_TRIES = 4, SYNCS_PER_RESET = 5, SYNCS_WITHOUT_RESET = 14 };
-
-/* A brief trial takes each of the two reset sequences once; a gentle one is over in 2 s. A GPS
- * receiver speaks once a second. */
+/* A brief trial takes two ways to reset; a gentle one is over in 2 s. A GPS receiver speaks
+ * once a second. */
 enum { BRIEF_RESET_TRIES = 2, BRIEF_SYNCS = 3, LISTEN_MS = 1200 };
 
-/* True if what came in reads like a boot log rather than noise. */
-static bool looks_like_text(const char *s, size_t len)
+/* Where a driver that was killed may have left a stub: what a climb stops at. */
+static const uint32_t WORKING_BAUDS[] = {460800, 921600, 1500000, 2000000, 3000000, 230400};
+
+/* What the chip says at its boot is looked at now: soon so much follows that it is lost. */
+static void hear_boot_log(struct ef_session *s, struct ef_boot_report *report)
 {
-    size_t printable = 0;
-    for (size_t i = 0; i < len; i++)
-        printable += (s[i] >= 0x20 && s[i] < 0x7F) || s[i] == '\n' || s[i] == '\r' || s[i] == '\t';
-    return len >= 16 && printable * 10 >= len * 9;
+    const uint8_t *frame;
+    size_t len;
+    ef_link_receive(&s->link, ef_deadline_in(0), &frame, &len);
+    ef_boot_report_read(report, s->link.noise);
 }
 
-static void explain_failure(struct ef_session *s, enum ef_err err)
+static enum ef_err reset_once(struct ef_session *s, unsigned attempt, struct ef_boot_report *report)
 {
-    const char *port = s->config.port;
-    size_t len = s->link.noise_len;
-    if (err == EF_GONE)
-        ef_log(s->log, EF_LOG_ERROR,
-               "%s: closed from the other side: is another program connected to it?", port);
-    else if (s->line->bytes_in == 0)
-        ef_log(s->log, EF_LOG_ERROR,
-               "%s: no answer: check power and wiring (TX to RX, GND), hold BOOT (GPIO0 low), tap "
-               "RESET, and try again%s",
-               port,
-               strcmp(s->line->kind, "socket") == 0 ? "; or another program is connected" : "");
-    else if (looks_like_text(s->link.noise, len))
-        ef_log(s->log, EF_LOG_ERROR,
-               "%s: the board runs its firmware and was not reset into its boot loader: hold BOOT "
-               "(GPIO0 low), tap RESET, and try again; it says: %.60s",
-               port, s->link.noise + (len > 60 ? len - 60 : 0));
-    else
-        ef_log(s->log, EF_LOG_ERROR,
-               "%s: something sends data there (%llu bytes), but no boot loader answers: is it the "
-               "right port, at the right baud?",
-               port, (unsigned long long)s->line->bytes_in);
+    bool usb = s->config.before == EF_BEFORE_USB_RESET;
+    const struct ef_reset_way *way = ef_reset_way_to_loader(s->line, usb, attempt);
+    const char *custom = s->config.reset_sequence;
+    struct ef_reset_sequence sequence;
+    char why[EF_RESET_WHY_MAX];
+    enum ef_err err = ef_reset_parse(custom ? custom : way->steps, &sequence, why);
+    if (err != EF_OK) {
+        ef_log(s->log, EF_LOG_ERROR, "reset sequence `%s`: %s", custom ? custom : way->steps, why);
+        return err;
+    }
+    ef_log(s->log, EF_LOG_DEBUG, "reset, attempt %u: %s", attempt + 1, custom ? custom : way->name);
+    s->link.noise_len = 0;
+    s->link.noise[0] = '\0';
+    err = ef_link_resync(&s->link, 0);
+    if (err == EF_OK)
+        err = ef_reset_play(s->line, &sequence);
+    if (err == EF_OK)
+        hear_boot_log(s, report);
+    return err;
 }
 
-static enum ef_err sync_after_resets(struct ef_session *s)
+static enum ef_err sync_after_resets(struct ef_session *s, struct ef_boot_report *report)
 {
     enum ef_err err = EF_TIMEOUT;
     bool brief = s->config.trial != EF_TRIAL_FULL;
-    int resets = brief ? BRIEF_RESET_TRIES : RESET_TRIES;
-    for (int attempt = 0; attempt < resets && err == EF_TIMEOUT; attempt++) {
-        err = ef_reset_to_loader(s->line, attempt);
-        if (err != EF_OK)
-            return err;
-        err = ef_esp_sync(&s->esp, brief ? BRIEF_SYNCS : SYNCS_PER_RESET);
+    unsigned resets = brief ? BRIEF_RESET_TRIES : EF_RESET_ATTEMPTS;
+    int syncs = brief ? BRIEF_SYNCS : SYNCS_PER_RESET;
+    for (unsigned attempt = 0; attempt < resets && err == EF_TIMEOUT; attempt++) {
+        err = reset_once(s, attempt, report);
+        if (err == EF_OK)
+            err = ef_esp_sync(&s->esp, syncs);
+        if (err == EF_GONE) {
+            /* Built-in USB: what was left of the sequence, its new connection does not need. */
+            err = ef_connect_reopen(s, ef_deadline_in(BACK_MS));
+            if (err == EF_OK)
+                err = ef_esp_sync(&s->esp, syncs);
+            /* Gone again: the next attempt finds that out. */
+            if (err == EF_GONE && s->line && attempt + 1 < resets)
+                err = EF_TIMEOUT;
+        }
     }
     return err;
+}
+
+static enum ef_err sync_at(struct ef_session *s, uint32_t baud)
+{
+    if (baud == s->line->baud || ef_line_set_baud(s->line, baud) != EF_OK)
+        return EF_TIMEOUT;
+    return ef_esp_sync(&s->esp, SYNCS_PER_BAUD);
 }
 
 /* A driver that was killed leaves a stub at the rate that it worked at. */
@@ -63,11 +87,17 @@ static enum ef_err sync_without_reset(struct ef_session *s)
 {
     if (s->config.trial != EF_TRIAL_FULL)
         return ef_esp_sync(&s->esp, BRIEF_SYNCS);
+    uint32_t first = s->line->baud;
     enum ef_err err = ef_esp_sync(&s->esp, SYNCS_WITHOUT_RESET);
-    bool other_baud = s->line->baud != 0 && s->line->baud != s->config.baud;
-    if (err != EF_TIMEOUT || !other_baud || ef_line_set_baud(s->line, s->config.baud) != EF_OK)
+    if (err != EF_TIMEOUT || first == 0)
         return err;
-    return ef_esp_sync(&s->esp, SYNCS_PER_RESET);
+    err = sync_at(s, s->config.baud);
+    for (size_t i = 0; i < sizeof(WORKING_BAUDS) / sizeof(WORKING_BAUDS[0]); i++)
+        if (err == EF_TIMEOUT && WORKING_BAUDS[i] != s->config.baud)
+            err = sync_at(s, WORKING_BAUDS[i]);
+    if (err == EF_TIMEOUT)
+        ef_line_set_baud(s->line, first);
+    return err;
 }
 
 /* A boot loader is silent until it is spoken to. EF_UNSUPPORTED where something speaks. */
@@ -86,19 +116,40 @@ static enum ef_err listen_first(struct ef_session *s)
     return EF_UNSUPPORTED;
 }
 
+/* True if the board is to be reset, and this line can. */
+static bool will_reset(struct ef_session *s)
+{
+    bool wanted =
+        s->config.before == EF_BEFORE_DEFAULT_RESET || s->config.before == EF_BEFORE_USB_RESET;
+    if (!wanted || s->config.trial == EF_TRIAL_GENTLE)
+        return false;
+    bool can = ef_line_has_modem_lines(s->line);
+    if (!can && (s->config.reset_sequence || s->config.before == EF_BEFORE_USB_RESET))
+        ef_log(s->log, EF_LOG_WARN, "%s has no DTR and RTS: the board cannot be reset over it",
+               s->config.port);
+    return can;
+}
+
 enum ef_err ef_connect(struct ef_session *s)
 {
+    struct ef_boot_report report = {0};
     if (s->config.trial == EF_TRIAL_GENTLE) {
         enum ef_err err = listen_first(s);
         if (err != EF_OK)
             return err;
     }
-    bool reset = s->config.trial != EF_TRIAL_GENTLE &&
-                 s->config.before == EF_BEFORE_DEFAULT_RESET && ef_line_has_modem_lines(s->line);
+    bool reset = will_reset(s);
     ef_log(s->log, EF_LOG_INFO, "Connecting to %s%s", s->config.port,
            reset ? "" : " (without reset)");
-    enum ef_err err = reset ? sync_after_resets(s) : sync_without_reset(s);
+    enum ef_err err = reset ? sync_after_resets(s, &report) : EF_UNSUPPORTED;
+    /* A driver of the kernel may have the calls and not the lines. */
+    if (err == EF_UNSUPPORTED)
+        err = sync_without_reset(s);
+    bool may_ask = s->config.ask && s->config.trial == EF_TRIAL_FULL &&
+                   s->config.before != EF_BEFORE_NO_RESET_NO_SYNC;
+    if (err == EF_TIMEOUT && may_ask)
+        err = ef_connect_ask(s);
     if (err != EF_OK)
-        explain_failure(s, err);
+        ef_connect_explain(s, err, &report);
     return err;
 }

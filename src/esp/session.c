@@ -2,8 +2,6 @@
 
 #include "session_steps.h"
 
-#include "espflashfs/reset.h"
-
 #include <string.h>
 
 enum { RECOVER_SYNCS = 10, IDENTIFY_TRIES = 5 };
@@ -93,11 +91,17 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
     memset(s, 0, sizeof(*s));
     s->config = *config;
     s->log = log;
-    enum ef_err err = ef_line_open(config->port, EF_ROM_BAUD, log, &s->line);
+    /* Without a SYNC to find the rate by, it is the one that was given. */
+    bool at_once = config->before == EF_BEFORE_NO_RESET_NO_SYNC && !config->baud_auto;
+    enum ef_err err =
+        ef_line_open(config->port, at_once ? config->baud : EF_ROM_BAUD, log, &s->line);
     if (err != EF_OK)
         return err;
     ef_link_init(&s->link, s->line);
-    s->esp = (struct ef_esp){.link = &s->link, .log = log, .rom_status = 2};
+    s->esp = (struct ef_esp){.link = &s->link,
+                             .log = log,
+                             .no_sync = config->before == EF_BEFORE_NO_RESET_NO_SYNC,
+                             .rom_status = 2};
     err = open_steps(s);
     if (err != EF_OK)
         ef_session_close(s);
@@ -141,33 +145,13 @@ enum ef_err ef_session_recover(struct ef_session *s)
     return err;
 }
 
-static void leave_board(struct ef_session *s)
-{
-    /* What never answered may be no board. */
-    if (s->config.trial == EF_TRIAL_GENTLE && !s->chip)
-        return;
-    bool reset = s->config.after == EF_AFTER_HARD_RESET;
-    if (reset && ef_line_has_modem_lines(s->line)) {
-        if (ef_reset_to_firmware(s->line) == EF_OK)
-            ef_log(s->log, EF_LOG_INFO, "the board was reset and runs its firmware");
-        return;
-    }
-    /* The next program to open the port expects the ROM's baud. */
-    if (s->line->baud != 0 && s->line->baud != EF_ROM_BAUD)
-        ef_baud_change(s, EF_ROM_BAUD);
-    if (reset && s->flash_size)
-        ef_log(s->log, EF_LOG_INFO,
-               "this line cannot reset the board: it stays in its loader "
-               "until it is reset by hand");
-}
-
 void ef_session_close(struct ef_session *s)
 {
     if (!s->line)
         return;
-    leave_board(s);
-    s->bytes_in = s->line->bytes_in;
-    s->bytes_out = s->line->bytes_out;
+    ef_session_leave_board(s);
+    s->bytes_in += s->line->bytes_in;
+    s->bytes_out += s->line->bytes_out;
     ef_line_close(s->line);
     s->line = NULL;
     ef_stub_free(&s->stub);

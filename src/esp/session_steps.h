@@ -27,4 +27,7 @@ enum ef_err ef_flash_set_params(struct ef_session *s);
 /* Changes the baud at both ends; back to the old one if nothing answers. */
 enum ef_err ef_baud_change(struct ef_session *s, uint32_t baud);
 
+/* Leaves the board as config.after says; a device that leaves the bus in its reset is no error. */
+void ef_session_leave_board(struct ef_session *s);
+
 #endif

@@ -1,4 +1,4 @@
-#include "espflashfs/session.h"
+#include "connect_steps.h"
 
 #include <string.h>
 
@@ -49,6 +49,8 @@ static enum ef_err flip_frame_parity(struct ef_esp *esp)
 enum ef_err ef_esp_sync(struct ef_esp *esp, int tries)
 {
     ef_deadline end = ef_deadline_in(GIVE_UP_MS);
+    if (esp->no_sync)
+        return ef_esp_recognize(esp);
     for (int i = 0; i < tries && ef_deadline_left_ms(end) > 0; i++) {
         if (i >= 3 && i % 2 == 1 && flip_frame_parity(esp) == EF_GONE)
             return EF_GONE;

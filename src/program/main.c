@@ -3,6 +3,7 @@
  * The board is opened first, so that a failure reaches the caller's terminal and exit status;
  * threads start last, since they would not survive the fork.
  */
+#include "esptool_config.h"
 #include "options.h"
 
 #include "espflashfs/front.h"
@@ -21,6 +22,7 @@ enum { EXIT_USAGE = 2, EXIT_NO_BOARD = 1, EXIT_DATA_LOST = 3 };
 
 struct program {
     struct ef_options options;
+    struct ef_esptool_config esptool;
     struct ef_log log;
     struct ef_session session;
     struct ef_mount mount;
@@ -47,6 +49,16 @@ static void find_stub_folders(struct program *p)
         p->stub_folder[1] = NULL;
 }
 
+/* The option wins over esptool's file. */
+static const char *reset_sequence(struct program *p)
+{
+    const char *from_file = p->esptool.reset_sequence;
+    if (p->options.reset_sequence || !from_file)
+        return p->options.reset_sequence;
+    ef_log(&p->log, EF_LOG_INFO, "Reset sequence: %s, from %s", from_file, p->esptool.path);
+    return from_file;
+}
+
 static enum ef_err open_board(struct program *p)
 {
     const struct ef_options *o = &p->options;
@@ -55,7 +67,8 @@ static enum ef_err open_board(struct program *p)
                                        .chip = o->chip,
                                        .before = o->before,
                                        .after = o->after,
-                                       .reset_sequence = o->reset_sequence,
+                                       .reset_sequence = reset_sequence(p),
+                                       .hard_reset_sequence = p->esptool.hard_reset_sequence,
                                        .baud_auto = o->baud_auto,
                                        .force = o->force != 0,
                                        .ask = isatty(STDERR_FILENO) == 1,
@@ -181,6 +194,8 @@ static int run(struct program *p)
     }
     if (o->list)
         return list_ports();
+    if (ef_esptool_config_read(&p->esptool, &p->log) != EF_OK)
+        return EXIT_USAGE;
     find_stub_folders(p);
     return o->probe ? probe(p) : mount_board(p);
 }
@@ -198,6 +213,7 @@ int main(int argc, char **argv)
     free(p.stub_folder[0]);
     free(p.stub_folder[1]);
     ef_log_free(&p.log);
+    ef_esptool_config_free(&p.esptool);
     ef_options_free(&p.options);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "espflashfs/reset.h"
 #include "espflashfs/text.h"
 
 #include <dirent.h>
@@ -160,9 +161,22 @@ static int check_chip(const struct ef_options *o)
     return -1;
 }
 
+static int check_sequence(const char *text)
+{
+    struct ef_reset_sequence sequence;
+    char why[EF_RESET_WHY_MAX];
+    if (!text || ef_reset_parse(text, &sequence, why) == EF_OK)
+        return 0;
+    fprintf(stderr,
+            "espflashfs: custom_reset_sequence=%s: %s; it takes " EF_RESET_GRAMMAR
+            " (behind -o, a comma is written \\,)\n",
+            text, why);
+    return -1;
+}
+
 static int check_values(struct ef_options *o)
 {
-    if (check_baud(o) < 0 || check_resets(o) < 0)
+    if (check_baud(o) < 0 || check_resets(o) < 0 || check_sequence(o->reset_sequence) < 0)
         return -1;
     if (check_chip(o) < 0)
         return -1;

@@ -31,6 +31,8 @@ mkdir "$MNT"
 # A case must not see the board of the person who runs it, nor their settings.
 unset ESPTOOL_PORT ESPTOOL_BAUD ESPTOOL_CHIP ESPTOOL_BEFORE ESPTOOL_AFTER
 export XDG_STATE_HOME="$WORK/state" XDG_CACHE_HOME="$WORK/cache" XDG_CONFIG_HOME="$WORK/config"
+echo '[esptool]' >"$WORK/esptool.cfg"
+export ESPTOOL_CFGFILE="$WORK/esptool.cfg"
 
 board_is_listening_or_ended() {
     grep -q '^listening on ' "$BOARD_OUT" || ended "$BOARD_PID"

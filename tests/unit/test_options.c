@@ -160,6 +160,17 @@ static void environment(void **state)
     assert_non_null(strstr(room->said, "fast"));
 }
 
+/* Behind -o a comma would end the value. */
+static void reset_sequences(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(parse(room, "@ --custom_reset_sequence=D0|R1|W0.1|U1,0"), 0);
+    assert_string_equal(room->options.reset_sequence, "D0|R1|W0.1|U1,0");
+    assert_int_equal(parse(room, "@ -o custom_reset_sequence=U1\\,0|W0.1,ro"), 0);
+    assert_string_equal(room->options.reset_sequence, "U1,0|W0.1");
+    assert_int_equal(room->options.read_only, 1);
+}
+
 static void refused(void **state)
 {
     struct room *room = *state;
@@ -182,6 +193,9 @@ static void refused(void **state)
         {"@ --before=usb_resets", "before=usb_resets"},
         {"@ --after=soft-reset", "after=soft-reset"},
         {"@ -o before=", "before="},
+        {"@ --custom_reset_sequence=D0|R5", "`R5` is no step; it takes steps parted by |: D0 or"},
+        {"@ -o custom_reset_sequence=U1,0|W1", "`U1` is no step"},
+        {"@ --custom_reset_sequence=D0|W11", "longer than 10 s"},
     };
     for (size_t i = 0; i < COUNT(CASES); i++) {
         assert_int_equal(parse(room, CASES[i].line), -1);
@@ -215,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(spellings, room_open, room_close),
         cmocka_unit_test_setup_teardown(flags, room_open, room_close),
         cmocka_unit_test_setup_teardown(environment, room_open, room_close),
+        cmocka_unit_test_setup_teardown(reset_sequences, room_open, room_close),
         cmocka_unit_test_setup_teardown(refused, room_open, room_close),
         cmocka_unit_test_setup_teardown(the_rest_is_kept, room_open, room_close),
     };
