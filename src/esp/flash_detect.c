@@ -49,6 +49,35 @@ static enum ef_err read_id_twice(struct ef_session *s)
     return EF_VERIFY;
 }
 
+/* What cannot be checked is offered as it is: the id is right on all but the odd chip. */
+static enum ef_err check_repeats(struct ef_session *s)
+{
+    uint32_t real = s->flash_size;
+    enum ef_err err = ef_flash_find_repeat(s, &real);
+    if (err == EF_GONE)
+        return err;
+    if (err != EF_OK)
+        ef_log(s->log, EF_LOG_WARN,
+               "it cannot be checked whether the flash is as large as told: %s", ef_err_text(err));
+    if (real == s->flash_size)
+        return EF_OK;
+    s->flash_repeats = true;
+    if (s->config.size) {
+        ef_log(s->log, EF_LOG_WARN,
+               "size=%u was given, but the flash repeats its contents past %u bytes: writes past "
+               "them will land on what lies before",
+               (unsigned)s->flash_size, (unsigned)real);
+        return EF_OK;
+    }
+    ef_log(s->log, EF_LOG_WARN,
+           "the flash id tells %u bytes, but the contents repeat past %u: a fake or undersized "
+           "chip; only these are offered (size= overrides)",
+           (unsigned)s->flash_size, (unsigned)real);
+    s->flash_size = real;
+    s->size_is_chip = false;
+    return ef_flash_set_params(s);
+}
+
 enum ef_err ef_flash_detect(struct ef_session *s)
 {
     enum ef_err err = read_id_twice(s);
@@ -69,5 +98,6 @@ enum ef_err ef_flash_detect(struct ef_session *s)
     ef_log(s->log, EF_LOG_INFO, "Flash: %s, id %02x %02x%02x, %u bytes",
            ef_flash_id_maker(s->flash_id), s->flash_id & 0xFFU, s->flash_id >> 8 & 0xFFU,
            s->flash_id >> 16 & 0xFFU, (unsigned)s->flash_size);
-    return ef_flash_set_params(s);
+    err = ef_flash_set_params(s);
+    return err == EF_OK && !s->no_flash_why ? check_repeats(s) : err;
 }

@@ -21,6 +21,12 @@ enum ef_err ef_loader_start(struct ef_session *s);
 /* Reads the flash id and settles the size. */
 enum ef_err ef_flash_detect(struct ef_session *s);
 
+/*
+ * Lowers *size to where the contents begin to repeat, if they do. Errors are the line's;
+ * *size is then what had been found so far.
+ */
+enum ef_err ef_flash_find_repeat(struct ef_session *s, uint32_t *size);
+
 /* SPI_SET_PARAMS: without it a ROM believes in 2 MiB. */
 enum ef_err ef_flash_set_params(struct ef_session *s);
 

@@ -2,12 +2,14 @@
 
 #include "espflashfs/bytes.h"
 
-#include <nettle/base16.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-enum { MIB = 1024 * 1024, DATA_HEADER = 16, MD5_HEX = 2 * EF_DIGEST_BYTES };
+enum { MIB = 1024 * 1024, DATA_HEADER = 16 };
+
+static_assert((int)EF_DIGEST_BYTES == (int)EF_SESSION_MD5_BYTES, "both are MD5");
 
 struct ef_loader_flash *ef_loader_flash_new(struct ef_session *session, const char *name,
                                             const struct ef_flash_ops *ops)
@@ -92,33 +94,10 @@ enum ef_err ef_loader_write(struct ef_session *s, uint32_t addr, uint32_t len, c
     return err;
 }
 
-static enum ef_err parse_hex_digest(const uint8_t hex[MD5_HEX], uint8_t md5[EF_DIGEST_BYTES])
-{
-    struct base16_decode_ctx ctx;
-    size_t len = EF_DIGEST_BYTES;
-    base16_decode_init(&ctx);
-    bool ok = base16_decode_update(&ctx, &len, md5, MD5_HEX, (const char *)hex) &&
-              base16_decode_final(&ctx) && len == EF_DIGEST_BYTES;
-    return ok ? EF_OK : EF_FRAMING;
-}
-
 enum ef_err ef_loader_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
                              uint8_t md5[EF_DIGEST_BYTES])
 {
-    struct ef_session *s = ef_loader_session(f);
-    uint8_t payload[16] = {0};
-    ef_put_le32(payload, addr);
-    ef_put_le32(payload + 4, len);
-    struct ef_reply reply;
-    size_t reply_len = s->esp.stub ? EF_DIGEST_BYTES : MD5_HEX;
-    enum ef_err err = ef_command(&s->esp, EF_OP_SPI_FLASH_MD5, payload, sizeof(payload), 0,
-                                 reply_len, ef_loader_timeout_ms(len, EF_MD5_S_PER_MIB), &reply);
-    if (err != EF_OK)
-        return err;
-    if (!s->esp.stub)
-        return parse_hex_digest(reply.data, md5);
-    memcpy(md5, reply.data, EF_DIGEST_BYTES);
-    return EF_OK;
+    return ef_session_md5(ef_loader_session(f), addr, len, md5);
 }
 
 void ef_loader_free(struct ef_flash *f)

@@ -21,7 +21,7 @@ struct ef_session *ef_loader_session(struct ef_flash *f);
 int ef_loader_timeout_ms(uint32_t len, int s_per_mib);
 
 /* From protocol.md, "Deadlines". */
-enum { EF_ERASE_S_PER_MIB = 40, EF_MD5_S_PER_MIB = 8 };
+enum { EF_ERASE_S_PER_MIB = 40 };
 
 /*
  * Erases and programs [addr, addr+len) by one compressed transfer in blocks of

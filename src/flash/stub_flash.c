@@ -9,7 +9,8 @@ enum {
     PACKET = 0x1000, /* the most a stub sends in one frame */
     PIECE = 0x10000, /* one READ_FLASH request, proven as a whole */
     WRITE_BLOCK = 0x4000,
-    CHIP_ERASE_TIMEOUT_MS = 120000
+    CHIP_ERASE_TIMEOUT_MS = 120000, /* and not less, however small the chip ... */
+    CHIP_ERASE_S_PER_MIB = 15       /* ... data sheets: up to 400 s for 32 MiB */
 };
 
 static enum ef_err send_ack(struct ef_session *s, uint32_t total)
@@ -138,7 +139,9 @@ static enum ef_err stub_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
     struct ef_session *s = ef_loader_session(f);
     /* ERASE_FLASH knows nothing of a size= that is smaller than the chip. */
     if (addr == 0 && len == f->size && s->size_is_chip)
-        return ef_command(&s->esp, EF_OP_ERASE_FLASH, NULL, 0, 0, 0, CHIP_ERASE_TIMEOUT_MS, NULL);
+        return ef_command(&s->esp, EF_OP_ERASE_FLASH, NULL, 0, 0, 0,
+                          CHIP_ERASE_TIMEOUT_MS + ef_loader_timeout_ms(len, CHIP_ERASE_S_PER_MIB),
+                          NULL);
     uint8_t payload[8];
     ef_put_le32(payload, addr);
     ef_put_le32(payload + 4, len);

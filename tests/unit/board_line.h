@@ -63,14 +63,20 @@ static inline void board_line_close(struct ef_line *line)
     (void)line;
 }
 
-/* A session with a board of `chip`, opened as ef_session_open does but for the port. */
-static inline struct board_line *board_line_new(const char *chip, uint32_t flash_size, bool stub)
+/* A session with a board of `chip`, opened as ef_session_open does but for the port. A flash
+ * id of 0 is the one that goes with the size. */
+static inline struct board_line *board_line_new_with_id(const char *chip, uint32_t flash_size,
+                                                        bool stub, uint32_t flash_id)
 {
     static const struct ef_line_ops OPS = {
         .read = board_line_read, .write = board_line_write, .close = board_line_close};
     struct board_line *self = calloc(1, sizeof(*self));
     struct eb_drive *drive = eb_drive_new(chip, flash_size);
-    if (!self || !drive || !eb_drive_start(drive))
+    if (!self || !drive)
+        abort();
+    drive->config.has_flash_id = flash_id != 0;
+    drive->config.flash_id = flash_id;
+    if (!eb_drive_start(drive))
         abort();
     self->drive = drive;
     self->line = (struct ef_line){.ops = &OPS, .name = "board", .kind = "board"};
@@ -88,6 +94,11 @@ static inline struct board_line *board_line_new(const char *chip, uint32_t flash
         s->stub.text_start = s->stub.entry = 0x40000000;
     }
     return self;
+}
+
+static inline struct board_line *board_line_new(const char *chip, uint32_t flash_size, bool stub)
+{
+    return board_line_new_with_id(chip, flash_size, stub, 0);
 }
 
 static inline enum ef_err board_line_start(struct board_line *self)
