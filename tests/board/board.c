@@ -106,6 +106,12 @@ void eb_board_start_stub(struct eb_board *board)
     eb_uart_send_frame(board, GREETING, sizeof(GREETING));
 }
 
+void eb_board_hang(struct eb_board *board)
+{
+    board->mode = EB_MODE_FIRMWARE;
+    board->firmware_ns = EB_NEVER;
+}
+
 void eb_board_start_firmware(struct eb_board *board)
 {
     board->mode = EB_MODE_FIRMWARE;
@@ -155,8 +161,10 @@ static void preset_registers(struct eb_board *board)
         variant && variant->uart_no_addr != 0 ? variant->uart_no_addr : chip->uart_no.addr;
     if (uart_no_addr != 0)
         eb_registers_write(&board->regs, uart_no_addr, chip->uart_no.value[config->usb]);
+    eb_security_preset(chip, config->security, &board->regs);
     for (size_t i = 0; i < config->efuse_count; i++)
         eb_registers_write(&board->regs, config->efuses[i].addr, config->efuses[i].value);
+    eb_watchdog_arm(board);
 }
 
 static void start_rom(struct eb_board *board)
@@ -269,10 +277,8 @@ static bool step(struct eb_board *board, int64_t now_ns)
     return eb_firmware_step(board, now_ns);
 }
 
-int64_t eb_board_advance(struct eb_board *board, int64_t now_ns)
+static int64_t next_ns(const struct eb_board *board)
 {
-    while (step(board, now_ns)) {
-    }
     switch (board->mode) {
     case EB_MODE_ROM:
         return eb_rom_next_ns(board);
@@ -284,6 +290,20 @@ int64_t eb_board_advance(struct eb_board *board, int64_t now_ns)
         break;
     }
     return board->firmware_ns;
+}
+
+int64_t eb_board_advance(struct eb_board *board, int64_t now_ns)
+{
+    int64_t watchdog_ns = eb_watchdog_run(board, now_ns);
+    while (step(board, now_ns)) {
+    }
+    int64_t next = next_ns(board);
+    return watchdog_ns < next ? watchdog_ns : next;
+}
+
+int64_t eb_board_watchdog_ns(const struct eb_board *board)
+{
+    return board->watchdog_ns;
 }
 
 void eb_board_connected(struct eb_board *board, int64_t now_ns)

@@ -12,6 +12,7 @@
 #include "event_log.h"
 #include "faults.h"
 #include "nor.h"
+#include "security.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,6 +52,7 @@ struct eb_config {
     const struct eb_chip *chip;
     const struct eb_variant *variant; /* NULL: the chip's presets as they are */
     enum eb_usb_kind usb;
+    unsigned security;                /* EB_SECURITY_… */
     const struct eb_register *efuses; /* register words of the caller's choice, or NULL */
     size_t efuse_count;
     const char *flash_path; /* NULL: memory only */
@@ -93,6 +95,9 @@ void eb_board_set_lines(struct eb_board *board, bool dtr, bool rts, int64_t now_
 
 /* A person holds BOOT and taps RESET, whatever the circuit. */
 void eb_board_press_buttons(struct eb_board *board, int64_t now_ns);
+
+/* When a watchdog will reset the chip, EB_NEVER if none is running. */
+int64_t eb_board_watchdog_ns(const struct eb_board *board);
 
 uint32_t eb_board_baud(const struct eb_board *board);
 /* How long a byte is on the line now; 0 unless the line rate is real. */

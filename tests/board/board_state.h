@@ -10,6 +10,7 @@
 #include "registers.h"
 #include "result.h"
 #include "rom_input.h"
+#include "watchdog.h"
 
 struct eb_rom {
     struct eb_rom_input input;
@@ -55,6 +56,7 @@ struct eb_board {
     struct eb_rom rom;
     struct eb_stub stub;
     int64_t cpu_ns;         /* the CPU's own time: busy until then */
+    int64_t watchdog_ns;    /* when it resets the chip, EB_NEVER, or negative: not started */
     int64_t flash_busy_ns;  /* the flash is erasing or programming until then */
     int64_t firmware_ns;    /* when the firmware prints its next line */
     uint64_t firmware_line; /* how many it printed */
@@ -79,6 +81,9 @@ void eb_uart_send_at(struct eb_board *board, uint32_t baud, const uint8_t *bytes
 
 /* Sends one SLIP frame of at most EB_FRAME_CAP bytes. */
 void eb_uart_send_frame(struct eb_board *board, const uint8_t *payload, size_t len);
+
+/* Its CPU runs into nothing that answers: a stub that is not for this chip. */
+void eb_board_hang(struct eb_board *board);
 
 /* The ROM is left for the stub just uploaded, or for the firmware. */
 void eb_board_start_stub(struct eb_board *board);

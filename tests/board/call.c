@@ -15,8 +15,8 @@ enum {
     BAUD_LEN = 8,
     PARAMS_LEN = 24,
     MD5_LEN = 16,
-    SECURITY_INFO_LEN = 20,
-    BAUD_MAX = 5000000
+    BAUD_MAX = 5000000,
+    STUB_ROOM = 0x10000
 };
 
 static const char *const RESULT_TEXTS[EB_RESULT_COUNT] = {
@@ -36,6 +36,7 @@ static const char *const RESULT_TEXTS[EB_RESULT_COUNT] = {
     [EB_BAD_ENTRY] = "entry point outside of what was uploaded",
     [EB_BAD_VALUE] = "wrong argument",
     [EB_UNKNOWN] = "unknown command",
+    [EB_GUARDED] = "not in Secure Download Mode",
     [EB_UNSUPPORTED] = "not on this chip",
     [EB_LEAVES_LOADER] = "FLASH_END leaves a ROM's loader",
     [EB_INJECTED] = "injected",
@@ -63,6 +64,9 @@ enum eb_result eb_call_run(struct eb_board *board, struct eb_call *call,
         eb_event(&board->log, "FAULT command 0x%02x rejected", call->op);
         return EB_INJECTED;
     }
+    bool secure = (board->config.security & EB_SECURITY_DOWNLOAD) != 0;
+    if (secure && board->mode == EB_MODE_ROM && !eb_security_allows(call->op))
+        return EB_GUARDED;
     for (size_t i = 0; i < count; i++) {
         if (commands[i].op == call->op && (commands[i].needs & ~has) == 0)
             return commands[i].run(board, call);
@@ -77,6 +81,10 @@ void eb_call_log(struct eb_board *board, const struct eb_call *call, enum eb_res
         return;
     /* Every host asks GET_SECURITY_INFO first, to tell chips apart. */
     if (call->op == EF_OP_GET_SECURITY_INFO && (result == EB_UNKNOWN || result == EB_UNSUPPORTED))
+        return;
+    /* Nor is there another way to tell an ESP32-S2 in Secure Download Mode. */
+    if (result == EB_GUARDED && call->op == EF_OP_READ_REG && call->len == READ_REG_LEN &&
+        ef_le32(call->payload) == EB_CHIP_MAGIC_ADDR)
         return;
     eb_reject(board, "command 0x%02x, %u bytes: %s", call->op, call->len, RESULT_TEXTS[result]);
 }
@@ -113,6 +121,10 @@ enum eb_result eb_call_write_reg(struct eb_board *board, struct eb_call *call)
         uint32_t mask = ef_le32(p + 8);
         uint32_t kept = eb_registers_read(&board->regs, addr) & ~mask;
         board->cpu_ns += (int64_t)ef_le32(p + 12) * 1000;
+        if (!eb_watchdog_unlocked(board, addr)) {
+            eb_event(&board->log, "LOST write to 0x%08x: a watchdog's key is missing", addr);
+            continue;
+        }
         if (!eb_registers_write(&board->regs, addr, (ef_le32(p + 4) & mask) | kept))
             return EB_TOO_MUCH;
     }
@@ -121,7 +133,8 @@ enum eb_result eb_call_write_reg(struct eb_board *board, struct eb_call *call)
 
 enum eb_result eb_call_mem_begin(struct eb_board *board, struct eb_call *call)
 {
-    return eb_ram_begin(&board->ram, call->payload, call->len);
+    uint32_t max_block = board->config.usb == EB_USB_OTG ? EB_USB_OTG_BLOCK : EB_RAM_BLOCK;
+    return eb_ram_begin(&board->ram, call->payload, call->len, max_block);
 }
 
 enum eb_result eb_call_mem_data(struct eb_board *board, struct eb_call *call)
@@ -131,7 +144,16 @@ enum eb_result eb_call_mem_data(struct eb_board *board, struct eb_call *call)
 
 static enum eb_result run_uploaded(struct eb_board *board, struct eb_call *call)
 {
-    (void)call;
+    const struct eb_config *config = &board->config;
+    uint32_t entry = ef_le32(call->payload + 4);
+    uint32_t start = eb_chip_stub_start(config->chip, config->variant);
+    eb_event(&board->log, "UPLOADED %u bytes, entry 0x%08x", board->ram.uploaded, entry);
+    bool elsewhere = start != 0 && (entry < start || entry - start >= STUB_ROOM);
+    if (elsewhere || (config->variant && config->variant->stub_dies)) {
+        eb_reject(board, "a stub that does not run on this revision: entry 0x%08x", entry);
+        eb_board_hang(board);
+        return EB_OK;
+    }
     eb_board_start_stub(board);
     return EB_OK;
 }
@@ -179,11 +201,7 @@ enum eb_result eb_call_security_info(struct eb_board *board, struct eb_call *cal
     const struct eb_chip *chip = board->config.chip;
     if ((chip->rom_has & EB_ROM_SECURITY_INFO) == 0)
         return EB_UNSUPPORTED;
-    /* Flags, key purposes, chip id and revision, as the ESP32-C3's transcripts have them. */
-    memset(call->data, 0, SECURITY_INFO_LEN);
-    call->data[11] = 0x0C;
-    ef_put_le32(call->data + 12, chip->security_chip_id);
-    ef_put_le32(call->data + 16, chip->security_eco);
+    eb_security_info(chip, board->config.security, call->data);
     call->data_len = chip->security_len;
     return EB_OK;
 }

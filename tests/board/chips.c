@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAGIC_ADDR = 0x40001000 };
-
 static const struct eb_chip *const CHIPS[] = {
     &EB_CHIP_ESP8266,  &EB_CHIP_ESP32,   &EB_CHIP_ESP32S2, &EB_CHIP_ESP32S3,
     &EB_CHIP_ESP32C2,  &EB_CHIP_ESP32C3, &EB_CHIP_ESP32C5, &EB_CHIP_ESP32C6,
@@ -60,7 +58,7 @@ void eb_chip_preset(const struct eb_chip *chip, const struct eb_variant *variant
                     struct eb_registers *regs, const uint8_t mac[6])
 {
     uint32_t magic = variant && variant->magic != 0 ? variant->magic : chip->magic;
-    eb_registers_write(regs, MAGIC_ADDR, magic);
+    eb_registers_write(regs, EB_CHIP_MAGIC_ADDR, magic);
     write_all(regs, chip->presets);
     if (variant)
         write_all(regs, variant->efuses);
@@ -70,6 +68,11 @@ void eb_chip_preset(const struct eb_chip *chip, const struct eb_variant *variant
     }
     eb_registers_write(regs, chip->mac_addr, eb_be32(mac + 2));
     eb_put_bits(regs, chip->mac_addr + 4, 0xFFFF, (uint32_t)mac[0] << 8 | mac[1]);
+}
+
+uint32_t eb_chip_stub_start(const struct eb_chip *chip, const struct eb_variant *variant)
+{
+    return variant && variant->stub_start != 0 ? variant->stub_start : chip->stub_start;
 }
 
 uint32_t eb_chip_crystal_hz(const struct eb_chip *chip, const struct eb_variant *variant)

@@ -17,6 +17,8 @@ enum {
     EB_ROM_TOLD_PADS = 1 << 4      /* attaches the pins it is told: in-package flash has others */
 };
 
+enum { EB_CHIP_MAGIC_ADDR = 0x40001000 }; /* the register that tells older chips apart */
+
 /* What the host's cable ends in. */
 enum eb_usb_kind { EB_USB_NONE, EB_USB_OTG, EB_USB_JTAG, EB_USB_KIND_COUNT };
 
@@ -58,7 +60,7 @@ struct eb_variant {
 
 struct eb_chip {
     const char *option; /* "esp32c3" */
-    uint32_t magic;     /* register 0x40001000 */
+    uint32_t magic;
     unsigned rom_has;
     uint8_t rom_status_len;
     uint8_t security_len; /* of GET_SECURITY_INFO's answer: 12 has no chip id and no version */
@@ -94,6 +96,9 @@ void eb_chip_preset(const struct eb_chip *chip, const struct eb_variant *variant
                     struct eb_registers *regs, const uint8_t mac[6]);
 
 uint32_t eb_chip_crystal_hz(const struct eb_chip *chip, const struct eb_variant *variant);
+
+/* Where the code of a stub for it begins; 0: not judged. */
+uint32_t eb_chip_stub_start(const struct eb_chip *chip, const struct eb_variant *variant);
 
 /*
  * What ROMs of EB_ROM_TOLD_PADS want in SPI_ATTACH's first word: the efuses' pins of an

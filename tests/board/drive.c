@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER_LEN = 8, DATA_HEADER_LEN = 16, WORDS_MAX = 6, STUB_LEN = 16 };
+enum { HEADER_LEN = 8, DATA_HEADER_LEN = 16, WORDS_MAX = 6, STUB_LEN = 16, ANY_RAM = 0x40000000 };
 
 static void take_out(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns, int64_t byte_ns)
 {
@@ -58,7 +58,8 @@ static void settle(struct eb_drive *drive)
 {
     int64_t next;
     while (eb_board_mode(drive->board) != EB_MODE_FIRMWARE &&
-           (next = eb_board_advance(drive->board, drive->now_ns)) != EB_NEVER)
+           (next = eb_board_advance(drive->board, drive->now_ns)) != EB_NEVER &&
+           next != eb_board_watchdog_ns(drive->board))
         drive->now_ns = next;
     /* A host acts on a reply no sooner than it has it. */
     if (drive->out_ns > drive->now_ns)
@@ -159,12 +160,15 @@ static bool sync(struct eb_drive *drive)
 
 bool eb_drive_start_stub(struct eb_drive *drive)
 {
-    static const uint32_t BEGIN[] = {STUB_LEN, 1, EB_RAM_BLOCK, 0x40000000};
-    static const uint32_t END[] = {0, 0x40000000};
+    uint32_t start = eb_chip_stub_start(drive->config.chip, drive->config.variant);
+    if (start == 0)
+        start = ANY_RAM;
+    const uint32_t begin[] = {STUB_LEN, 1, STUB_LEN, start};
+    const uint32_t end[] = {0, start};
     static const uint8_t CODE[STUB_LEN] = {0};
-    return sync(drive) && eb_drive_words(drive, EF_OP_MEM_BEGIN, 4, BEGIN) &&
+    return sync(drive) && eb_drive_words(drive, EF_OP_MEM_BEGIN, 4, begin) &&
            eb_drive_data(drive, EF_OP_MEM_DATA, 0, CODE, sizeof(CODE)) &&
-           eb_drive_words(drive, EF_OP_MEM_END, 2, END) && eb_drive_status(drive, 0) == 0 &&
+           eb_drive_words(drive, EF_OP_MEM_END, 2, end) && eb_drive_status(drive, 0) == 0 &&
            eb_drive_take(drive) && drive->frame_len == 4 && memcmp(drive->frame, "OHAI", 4) == 0;
 }
 

@@ -21,6 +21,19 @@ static void start_operation(struct eb_board *board, int64_t ns)
     board->changed = true;
 }
 
+/*
+ * What goes out to the flash: three bytes, unless the loader knows to send four. So past 16
+ * MiB the flash starts again at 0.
+ */
+static uint32_t sent_addr(struct eb_board *board, uint32_t addr, const char *what)
+{
+    bool four = board->mode == EB_MODE_STUB && board->config.chip->stub_4_byte;
+    if (four || addr < EB_FLASH_3_BYTES)
+        return addr;
+    eb_reject(board, "%s at 0x%x: this loader sends 3 bytes of it", what, addr);
+    return addr % EB_FLASH_3_BYTES;
+}
+
 static void wait_ready(struct eb_board *board)
 {
     eb_cpu_wait(board, board->flash_busy_ns);
@@ -31,8 +44,9 @@ enum eb_result eb_flash_erase_next(struct eb_board *board, uint32_t *addr, uint3
     bool block = *addr % EB_NOR_BLOCK == 0 && *remaining >= EB_NOR_BLOCK;
     uint32_t len = block ? EB_NOR_BLOCK : EB_NOR_SECTOR;
     start_operation(board, block ? BLOCK_ERASE_NS : SECTOR_ERASE_NS);
+    uint32_t at = sent_addr(board, *addr, "erase");
     enum eb_result result =
-        block ? eb_nor_erase_block(&board->nor, *addr) : eb_nor_erase_sector(&board->nor, *addr);
+        block ? eb_nor_erase_block(&board->nor, at) : eb_nor_erase_sector(&board->nor, at);
     if (result != EB_OK) {
         eb_reject(board, "erase of 0x%x bytes at 0x%x: %s", len, *addr,
                   result == EB_MISALIGNED ? "misaligned" : "past the flash's end");
@@ -67,6 +81,7 @@ enum eb_result eb_flash_program(struct eb_board *board, uint32_t addr, const uin
     uint64_t pages = board->nor.programs;
     uint32_t bad_addr;
     wait_ready(board);
+    addr = sent_addr(board, addr, "program");
     enum eb_result result = eb_nor_program(&board->nor, addr, data, len, &bad_addr);
     start_operation(board, (int64_t)(board->nor.programs - pages) * PAGE_PROGRAM_NS);
     wait_ready(board);
@@ -80,6 +95,7 @@ enum eb_result eb_flash_program(struct eb_board *board, uint32_t addr, const uin
 enum eb_result eb_flash_read(struct eb_board *board, uint32_t addr, uint8_t *out, uint32_t len)
 {
     wait_ready(board);
+    addr = sent_addr(board, addr, "read");
     enum eb_result result = eb_nor_read(&board->nor, addr, out, len);
     if (result != EB_OK)
         eb_reject(board, "read of 0x%x bytes at 0x%x: past the flash's end", len, addr);

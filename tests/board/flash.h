@@ -12,6 +12,8 @@
 
 struct eb_board;
 
+enum { EB_FLASH_3_BYTES = 1 << 24 }; /* what three bytes of address reach */
+
 /*
  * Starts the next erase of a region: a 64 KiB block where one fits, else a sector; moves
  * *addr and *remaining on. Waits for the erase before, not for this one.

@@ -21,6 +21,7 @@ enum option_code {
     OPT_VARIANT,
     OPT_EFUSE,
     OPT_USB,
+    OPT_SECURITY,
     OPT_FLASH,
     OPT_SIZE,
     OPT_REAL_SIZE,
@@ -45,6 +46,7 @@ static const struct option OPTIONS[] = {
     {"variant", required_argument, NULL, OPT_VARIANT},
     {"efuse", required_argument, NULL, OPT_EFUSE},
     {"usb", required_argument, NULL, OPT_USB},
+    {"security", required_argument, NULL, OPT_SECURITY},
     {"flash", required_argument, NULL, OPT_FLASH},
     {"size", required_argument, NULL, OPT_SIZE},
     {"real-size", required_argument, NULL, OPT_REAL_SIZE},
@@ -75,7 +77,10 @@ void eb_options_help(FILE *out)
         "  --chip CHIP              see below\n"
         "  --variant NAME           a package or revision of it, see below\n"
         "  --efuse ADDR=VALUE       a register's word, as often as wanted\n"
-        "  --usb otg|jtag|none      what the ROM says it talks through\n"
+        "  --usb otg|jtag|none      what the ROM says it talks through; jtag: with watchdogs\n"
+        "  --security STATE         none, or of these, joined by +: flash-encryption-dev,\n"
+        "                           flash-encryption-release, secure-boot, secure-boot-v1,\n"
+        "                           secure-download\n"
         "  --flash FILE             the flash's contents; made full of FF if missing\n"
         "  --size SIZE              of the flash, the variant's or 4M if not given\n"
         "  --real-size SIZE         less than that: contents repeat, as in a fake flash\n"
@@ -229,6 +234,8 @@ static bool parse_option(struct eb_options *options, enum option_code code, cons
         return parse_efuse(options, text);
     case OPT_USB:
         return parse_usb(config, text);
+    case OPT_SECURITY:
+        return eb_security_parse(text, &config->security);
     case OPT_FLASH:
         config->flash_path = text;
         return true;
@@ -290,6 +297,11 @@ static int settle_chip(struct eb_config *config, const char *variant, char *why,
         config->flash_size = DEFAULT_FLASH_SIZE;
     if (config->real_size > config->flash_size) {
         snprintf(why, why_cap, "--real-size is more than the flash's size");
+        return -1;
+    }
+    const char *foreign = eb_security_foreign(config->chip, config->security);
+    if (foreign) {
+        snprintf(why, why_cap, "%s has no %s", config->chip->option, foreign);
         return -1;
     }
     if (config->usb != EB_USB_NONE && config->chip->uart_no.value[config->usb] == 0) {

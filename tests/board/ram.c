@@ -27,7 +27,8 @@ static bool finished(const struct eb_ram_segment *segment)
     return segment->received == segment->len;
 }
 
-enum eb_result eb_ram_begin(struct eb_ram *ram, const uint8_t *payload, size_t len)
+enum eb_result eb_ram_begin(struct eb_ram *ram, const uint8_t *payload, size_t len,
+                            uint32_t max_block)
 {
     if (len != BEGIN_LEN)
         return EB_BAD_LENGTH;
@@ -38,7 +39,7 @@ enum eb_result eb_ram_begin(struct eb_ram *ram, const uint8_t *payload, size_t l
                                      .blocks = ef_le32(payload + 4),
                                      .block_size = ef_le32(payload + 8),
                                      .start = ef_le32(payload + 12)};
-    if (segment.block_size == 0 || segment.block_size > EB_RAM_BLOCK)
+    if (segment.block_size == 0 || segment.block_size > max_block)
         return EB_BAD_BLOCK_SIZE;
     if (segment.blocks != (segment.len + segment.block_size - 1) / segment.block_size)
         return EB_BAD_VALUE;
@@ -96,6 +97,9 @@ enum eb_result eb_ram_end(struct eb_ram *ram, const uint8_t *payload, size_t len
         if (!holds(ram, ef_le32(payload + 4)))
             return EB_BAD_ENTRY;
         *run = true;
+        ram->uploaded = 0;
+        for (size_t i = 0; i < ram->count; i++)
+            ram->uploaded += ram->segments[i].len;
     }
     ram->count = 0;
     return EB_OK;

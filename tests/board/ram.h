@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EB_RAM_SEGMENTS = 8, EB_RAM_BLOCK = 0x1800 };
+enum { EB_RAM_SEGMENTS = 8, EB_RAM_BLOCK = 0x1800, EB_USB_OTG_BLOCK = 0x800 };
 
 struct eb_ram_segment {
     uint32_t start, len, received;
@@ -21,11 +21,13 @@ struct eb_ram_segment {
 struct eb_ram {
     struct eb_ram_segment segments[EB_RAM_SEGMENTS]; /* the last one is being filled */
     size_t count;
+    uint32_t uploaded; /* bytes of the segments, when they were last run */
 };
 
 void eb_ram_clear(struct eb_ram *ram);
 /* Payloads as the serial protocol has them; `len` is the payload's. */
-enum eb_result eb_ram_begin(struct eb_ram *ram, const uint8_t *payload, size_t len);
+enum eb_result eb_ram_begin(struct eb_ram *ram, const uint8_t *payload, size_t len,
+                            uint32_t max_block);
 enum eb_result eb_ram_data(struct eb_ram *ram, const uint8_t *payload, size_t len,
                            uint32_t checksum);
 /* *run: the loader is to jump to the entry point. */

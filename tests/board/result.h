@@ -22,6 +22,7 @@ enum eb_result {
     EB_BAD_ENTRY,      /* an entry point outside what was uploaded */
     EB_BAD_VALUE,      /* an argument that this loader's command does not take */
     EB_UNKNOWN,        /* no such command */
+    EB_GUARDED,        /* not in Secure Download Mode */
     EB_UNSUPPORTED,    /* a stub's command that this chip has no answer to */
     EB_LEAVES_LOADER,  /* FLASH_END to a ROM */
     EB_INJECTED,       /* --fault reject */

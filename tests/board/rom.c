@@ -35,6 +35,7 @@ static uint8_t status_of(enum eb_result result)
         return 0;
     case EB_BAD_LENGTH:
     case EB_UNKNOWN:
+    case EB_GUARDED:
         return ROM_BAD_MESSAGE;
     case EB_BAD_CHECKSUM:
         return ROM_BAD_CHECKSUM;
@@ -234,7 +235,7 @@ static void answer(struct eb_board *board, const struct eb_rom_frame *frame)
             eb_call_run(board, &call, ROM_COMMANDS, sizeof(ROM_COMMANDS) / sizeof(ROM_COMMANDS[0]),
                         board->config.chip->rom_has);
     eb_call_log(board, &call, result, rejects);
-    if (result == EB_UNKNOWN) {
+    if (result == EB_UNKNOWN || result == EB_GUARDED) {
         /* Eight errors, that still carry the opcode of the command before. */
         board->rom.last_op = op_before;
         for (int i = 1; i < SYNC_REPLIES; i++)

@@ -86,8 +86,9 @@ static enum eb_result stub_sync(struct eb_board *board, struct eb_call *call)
 static enum eb_result begin(struct eb_board *board, struct eb_call *call, bool compressed)
 {
     struct eb_download *dl = &board->download;
+    uint32_t max_block = board->config.usb == EB_USB_OTG ? EB_USB_OTG_BLOCK : STUB_BLOCK;
     enum eb_result result =
-        eb_download_begin(dl, call->payload, call->len, compressed, 0, STUB_BLOCK);
+        eb_download_begin(dl, call->payload, call->len, compressed, 0, max_block);
     if (result == EB_OK && !ef_range_fits(dl->offset, dl->size, board->stub.believed))
         result = EB_OUT_OF_RANGE;
     if (result == EB_OK)

@@ -91,7 +91,8 @@ static inline struct board_line *board_line_new_with_id(const char *chip, uint32
         s->with_stub = true;
         s->stub.text_len = 16;
         s->stub.text = calloc(1, s->stub.text_len);
-        s->stub.text_start = s->stub.entry = 0x40000000;
+        uint32_t start = eb_chip_stub_start(drive->config.chip, drive->config.variant);
+        s->stub.text_start = s->stub.entry = start != 0 ? start : 0x40000000;
     }
     return self;
 }
