@@ -19,6 +19,8 @@
 
 struct ef_line;
 
+enum { EF_PORT_NAME_MAX = 256 };
+
 enum ef_modem_line { EF_DTR, EF_RTS };
 
 struct ef_line_ops {
@@ -40,28 +42,24 @@ struct ef_line_ops {
 
 struct ef_line {
     const struct ef_line_ops *ops;
-    char name[256];            /* as the user spelt it */
-    const char *kind;          /* "socket", "tty", "serial" */
-    uint32_t baud;             /* in force; 0 where the far end owns it */
-    uint16_t usb_vid, usb_pid; /* of the USB device behind the port; 0 where there is none */
-    bool one_by_one;           /* this line cannot change both modem lines at once */
+    char name[EF_PORT_NAME_MAX]; /* as the user spelt it */
+    const char *kind;            /* "socket", "tty", "serial" */
+    uint32_t baud;               /* in force; 0 where the far end owns it */
+    uint16_t usb_vid, usb_pid;   /* of the USB device behind the port; 0 where there is none */
+    bool one_by_one;             /* this line cannot change both modem lines at once */
     struct ef_log *log;
     uint64_t bytes_in, bytes_out;
 };
 
 /*
- * Opens `spec` exclusively at `baud` (8N1, no flow control), or connects within 5 s.
+ * Opens `spec` (a path, or another spelling that ports.h tells of) exclusively at `baud` (8N1,
+ * no flow control), or connects to it within 5 s.
  * Failures are logged with what to do next: EF_MISSING (no such port, name not resolved),
  * EF_ACCESS, EF_BUSY (held by another program, named where known), EF_GONE (refused),
  * EF_TIMEOUT, EF_INVALID (spelling). The caller owns *line: ef_line_close.
  */
 enum ef_err ef_line_open(const char *spec, uint32_t baud, struct ef_log *log,
                          struct ef_line **line);
-
-enum { EF_PORT_NAME_MAX = 256 };
-
-/* The serial ports of this machine that a board may be on. Returns how many, `cap` at most. */
-size_t ef_line_list_ports(char names[][EF_PORT_NAME_MAX], size_t cap);
 
 enum ef_err ef_line_read(struct ef_line *line, uint8_t *buf, size_t cap, ef_deadline deadline,
                          size_t *got);

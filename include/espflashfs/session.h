@@ -79,6 +79,7 @@ struct ef_session {
     bool loader_ready;            /* started, attached, told the flash's size */
     const char *no_flash_why;     /* NULL, or why flash.bin is not offered */
     uint64_t bytes_in, bytes_out; /* over a line that is closed again */
+    bool resettable;              /* it has, or had, modem lines */
 };
 
 /*

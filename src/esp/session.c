@@ -97,6 +97,7 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
         ef_line_open(config->port, at_once ? config->baud : EF_ROM_BAUD, log, &s->line);
     if (err != EF_OK)
         return err;
+    s->resettable = ef_line_has_modem_lines(s->line);
     ef_link_init(&s->link, s->line);
     s->esp = (struct ef_esp){.link = &s->link,
                              .log = log,

@@ -76,7 +76,7 @@ enum ef_err ef_tty_open(const char *path, uint32_t baud, struct ef_log *log, str
 void *ef_serialport_open(const char *path, int *fd);
 void ef_serialport_close(void *port);
 
-/* The USB ids behind the tty at `path`, whatever it is called here; else both stay as they are. */
+/* The USB ids behind the tty at `path`, whatever it is called here; 0 where it has none. */
 void ef_serialport_usb_ids(const char *path, uint16_t *vid, uint16_t *pid);
 
 #endif

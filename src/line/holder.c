@@ -3,6 +3,7 @@
  * flock(2), and a file /run/lock/LCK..NAME that holds a process id; some, in none.
  */
 #include "fd_line.h"
+#include "port_system.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -107,6 +108,32 @@ static bool find_in_lock_folder(const char *path, char *who, size_t cap)
                             (int)sizeof(file);
     free(real);
     return fits && ef_find_lock_file_holder(file, who, cap);
+}
+
+bool ef_port_holder(const char *path, char *who, size_t cap)
+{
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    bool found = find_in_lock_folder(path, who, cap) || (fd >= 0 && ef_find_holder(fd, who, cap));
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
+bool ef_port_is_console(const char *path)
+{
+    char names[256] = "";
+    char *real = realpath(path, NULL);
+    FILE *f = fopen("/sys/class/tty/console/active", "re");
+    bool is = false;
+    if (f && real && fgets(names, sizeof(names), f)) {
+        char *rest = NULL;
+        for (char *w = strtok_r(names, " \n", &rest); w && !is; w = strtok_r(NULL, " \n", &rest))
+            is = strcmp(w, basename(real)) == 0;
+    }
+    if (f)
+        fclose(f);
+    free(real);
+    return is;
 }
 
 static enum ef_err report_busy(int fd, const char *path, struct ef_log *log)

@@ -1,11 +1,32 @@
 #include "espflashfs/line.h"
 
 #include "fd_line.h"
+#include "port_system.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DRAIN_MAX_MS = 1000 };
+
+/* A path, or what stands for one: ids or a serial number, looked up anew at each opening. */
+static enum ef_err open_device(const char *spec, uint32_t baud, struct ef_log *log,
+                               struct ef_line **line)
+{
+    char name[EF_PORT_NAME_MAX];
+    struct ef_port *ports = calloc(EF_PORTS_MAX, sizeof(*ports));
+    if (!ports)
+        return EF_NOMEM;
+    size_t count = ef_ports_system(ports, EF_PORTS_MAX);
+    ef_ports_sort(ports, count);
+    enum ef_err err = ef_port_find(spec, ports, count, log, name);
+    free(ports);
+    if (err != EF_OK)
+        return err;
+    if (strcmp(spec, name) != 0)
+        ef_log(log, EF_LOG_INFO, "%s is %s", spec, name);
+    return ef_tty_open(name, baud, log, line);
+}
 
 static enum ef_err open_kind(const char *spec, uint32_t baud, struct ef_log *log,
                              struct ef_line **line)
@@ -19,7 +40,7 @@ static enum ef_err open_kind(const char *spec, uint32_t baud, struct ef_log *log
                spec);
         return EF_INVALID;
     }
-    return ef_tty_open(spec, baud, log, line);
+    return open_device(spec, baud, log, line);
 }
 
 enum ef_err ef_line_open(const char *spec, uint32_t baud, struct ef_log *log, struct ef_line **line)

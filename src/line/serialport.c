@@ -7,6 +7,7 @@
  * Closing changes neither (HUPCL is off).
  */
 #include "fd_line.h"
+#include "port_system.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -75,33 +76,64 @@ void ef_serialport_close(void *port)
     sp_free_port(port);
 }
 
+static void copy_text(char *to, size_t cap, const char *from)
+{
+    snprintf(to, cap, "%s", from ? from : "");
+}
+
+static void fill_in(struct ef_port *port, const struct sp_port *from)
+{
+    int vid;
+    int pid;
+    switch (sp_get_port_transport(from)) {
+    case SP_TRANSPORT_USB:
+        port->bus = EF_PORT_USB;
+        break;
+    case SP_TRANSPORT_BLUETOOTH:
+        port->bus = EF_PORT_BLUETOOTH;
+        break;
+    case SP_TRANSPORT_NATIVE:
+        port->bus = EF_PORT_NATIVE;
+        break;
+    }
+    copy_text(port->product, sizeof(port->product), sp_get_port_usb_product(from));
+    copy_text(port->serial, sizeof(port->serial), sp_get_port_usb_serial(from));
+    if (sp_get_port_usb_vid_pid(from, &vid, &pid) == SP_OK) {
+        port->vid = (uint16_t)vid;
+        port->pid = (uint16_t)pid;
+    }
+}
+
+void ef_port_describe(struct ef_port *port)
+{
+    struct sp_port *from = describe(port->name);
+    if (!from)
+        return;
+    fill_in(port, from);
+    sp_free_port(from);
+}
+
 void ef_serialport_usb_ids(const char *path, uint16_t *vid, uint16_t *pid)
 {
-    struct sp_port *port = describe(path);
-    int ids[2];
-    if (port && sp_get_port_usb_vid_pid(port, &ids[0], &ids[1]) == SP_OK) {
-        *vid = (uint16_t)ids[0];
-        *pid = (uint16_t)ids[1];
-    }
-    if (port)
-        sp_free_port(port);
+    struct ef_port port = {0};
+    snprintf(port.name, sizeof(port.name), "%s", path);
+    ef_port_describe(&port);
+    *vid = port.vid;
+    *pid = port.pid;
 }
 
-/* A board sits behind a USB bridge or its own USB; a PC's ttyS ports are left alone. */
-static bool likely_board(const char *name)
-{
-    return strstr(name, "ttyUSB") || strstr(name, "ttyACM");
-}
-
-size_t ef_line_list_ports(char names[][EF_PORT_NAME_MAX], size_t cap)
+size_t ef_ports_system(struct ef_port *ports, size_t cap)
 {
     struct sp_port **list;
     size_t n = 0;
     if (sp_list_ports(&list) != SP_OK)
         return 0;
-    for (size_t i = 0; list[i] && n < cap; i++)
-        if (likely_board(sp_get_port_name(list[i])))
-            snprintf(names[n++], EF_PORT_NAME_MAX, "%s", sp_get_port_name(list[i]));
+    for (size_t i = 0; list[i] && n < cap; i++) {
+        struct ef_port *port = &ports[n++];
+        memset(port, 0, sizeof(*port));
+        copy_text(port->name, sizeof(port->name), sp_get_port_name(list[i]));
+        fill_in(port, list[i]);
+    }
     sp_free_port_list(list);
     return n;
 }

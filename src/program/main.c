@@ -3,6 +3,7 @@
  * The board is opened first, so that a failure reaches the caller's terminal and exit status;
  * threads start last, since they would not survive the fork.
  */
+#include "discover.h"
 #include "esptool_config.h"
 #include "options.h"
 
@@ -28,7 +29,8 @@ struct program {
     struct ef_mount mount;
     struct ef_front *front;
     struct ef_worker *worker;
-    char *stub_folder[3]; /* NULL-terminated */
+    char *stub_folder[3];         /* NULL-terminated */
+    char found[EF_PORT_NAME_MAX]; /* the port, where none was given */
 };
 
 /*
@@ -77,26 +79,7 @@ static enum ef_err open_board(struct program *p)
                                        .size = o->size};
     if (config.port)
         return ef_session_open(&config, &p->log, &p->session);
-    char ports[16][EF_PORT_NAME_MAX];
-    size_t count = ef_line_list_ports(ports, 16);
-    for (size_t i = 0; i < count; i++) {
-        config.port = ports[i];
-        if (ef_session_open(&config, &p->log, &p->session) == EF_OK)
-            return EF_OK;
-    }
-    ef_log(&p->log, EF_LOG_ERROR,
-           count ? "no board answered on any serial port"
-                 : "no serial port found: plug the board in, or give a PORT");
-    return EF_MISSING;
-}
-
-static int list_ports(void)
-{
-    char ports[16][EF_PORT_NAME_MAX];
-    size_t count = ef_line_list_ports(ports, 16);
-    for (size_t i = 0; i < count; i++)
-        puts(ports[i]);
-    return EXIT_SUCCESS;
+    return ef_discover(&config, getenv(EF_PORTS_VARIABLE), &p->log, &p->session, p->found);
 }
 
 static int probe(struct program *p)
@@ -192,8 +175,10 @@ static int run(struct program *p)
         fprintf(stderr, "espflashfs: log=%s: %s\n", o->log_file, strerror(errno));
         return EXIT_USAGE;
     }
-    if (o->list)
-        return list_ports();
+    if (o->list) {
+        ef_discover_list(getenv(EF_PORTS_VARIABLE));
+        return EXIT_SUCCESS;
+    }
     if (ef_esptool_config_read(&p->esptool, &p->log) != EF_OK)
         return EXIT_USAGE;
     find_stub_folders(p);

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "espflashfs/ports.h"
 #include "espflashfs/reset.h"
 #include "espflashfs/text.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -187,10 +189,24 @@ static int check_values(struct ef_options *o)
     return o->stub ? 0 : -1;
 }
 
-static bool looks_like_port(const char *word)
+/* A serial number looks like a folder's name; but a board that is plugged in has it. */
+static bool is_serial_number(const char *word)
 {
     struct stat st;
-    return strstr(word, "://") || (stat(word, &st) == 0 && S_ISCHR(st.st_mode));
+    bool is = false;
+    if (stat(word, &st) == 0)
+        return false;
+    struct ef_port *ports = calloc(EF_PORTS_MAX, sizeof(*ports));
+    size_t count = ports ? ef_ports_list(ports, EF_PORTS_MAX) : 0;
+    for (size_t i = 0; i < count && !is; i++)
+        is = strcasecmp(ports[i].serial, word) == 0;
+    free(ports);
+    return is;
+}
+
+static bool looks_like_port(const char *word)
+{
+    return ef_port_is_spelling(word) || is_serial_number(word);
 }
 
 static bool is_empty(const char *folder)
@@ -289,7 +305,8 @@ void ef_options_help(void)
         "       espflashfs --probe [options] [PORT]\n"
         "\n"
         "Mounts an Espressif board's flash as a directory: flash.bin, info.txt, erase.\n"
-        "PORT is a device path or socket://HOST:PORT; without one, the serial ports are tried.\n"
+        "PORT is a device path, a USB serial number, hwid=VID:PID or socket://HOST:PORT; without\n"
+        "one, the serial ports are tried.\n"
         "\n"
         "Options, as --NAME=VALUE or -o NAME=VALUE:\n"
         "    port=PORT              instead of the argument\n"
@@ -307,7 +324,7 @@ void ef_options_help(void)
         "    -f, foreground         stay in the foreground; the exit status tells how it ended\n"
         "    -d, debug              foreground, with debug messages\n"
         "    --probe                print info.txt and leave\n"
-        "    --list                 print the ports that a board may be on, and leave\n"
+        "    --list                 print the serial ports, and what would be done with each\n"
         "    -h, --help             this\n"
         "    -V, --version          the program's version\n"
         "\n"

@@ -29,7 +29,7 @@ DRIVER_STATUS=
 mkdir "$MNT"
 
 # A case must not see the board of the person who runs it, nor their settings.
-unset ESPTOOL_PORT ESPTOOL_BAUD ESPTOOL_CHIP ESPTOOL_BEFORE ESPTOOL_AFTER
+unset ESPTOOL_PORT ESPTOOL_BAUD ESPTOOL_CHIP ESPTOOL_BEFORE ESPTOOL_AFTER ESPFLASHFS_PORTS
 export XDG_STATE_HOME="$WORK/state" XDG_CACHE_HOME="$WORK/cache" XDG_CONFIG_HOME="$WORK/config"
 echo '[esptool]' >"$WORK/esptool.cfg"
 export ESPTOOL_CFGFILE="$WORK/esptool.cfg"

@@ -9,7 +9,7 @@ layers='base line esp flash cache fs program'
 interface_layer() {
     case $1 in
     log | error | bytes | clock | text) echo base ;;
-    line | link | slip) echo line ;;
+    line | link | ports | slip) echo line ;;
     command | chip | guard | stub | session | reset) echo esp ;;
     flash | worker | digest) echo flash ;;
     cache) echo cache ;;
