@@ -52,6 +52,17 @@ static enum ef_err reset_once(struct ef_session *s, unsigned attempt, struct ef_
     return err;
 }
 
+/* Built-in USB: what was left of the sequence, its new connection does not need. */
+static enum ef_err sync_when_back(struct ef_session *s, int syncs)
+{
+    enum ef_err err = ef_connect_reopen(s, ef_deadline_in(BACK_MS));
+    if (err != EF_OK)
+        return err;
+    err = ef_esp_sync(&s->esp, syncs);
+    /* Gone once more: the next attempt finds out for how long. */
+    return err == EF_GONE ? EF_TIMEOUT : err;
+}
+
 static enum ef_err sync_after_resets(struct ef_session *s, struct ef_boot_report *report)
 {
     enum ef_err err = EF_TIMEOUT;
@@ -62,15 +73,8 @@ static enum ef_err sync_after_resets(struct ef_session *s, struct ef_boot_report
         err = reset_once(s, attempt, report);
         if (err == EF_OK)
             err = ef_esp_sync(&s->esp, syncs);
-        if (err == EF_GONE) {
-            /* Built-in USB: what was left of the sequence, its new connection does not need. */
-            err = ef_connect_reopen(s, ef_deadline_in(BACK_MS));
-            if (err == EF_OK)
-                err = ef_esp_sync(&s->esp, syncs);
-            /* Gone again: the next attempt finds that out. */
-            if (err == EF_GONE && s->line && attempt + 1 < resets)
-                err = EF_TIMEOUT;
-        }
+        if (err == EF_GONE)
+            err = sync_when_back(s, syncs);
     }
     return err;
 }
