@@ -53,6 +53,7 @@ struct ef_esp {
     bool no_sync;       /* SYNC is never sent: replies tell who answers */
     bool stub;          /* a stub answers: 2 status bytes, its own commands */
     uint8_t rom_status; /* status bytes of this chip's ROM: 2 on the ESP8266, else 4 */
+    uint16_t ram_block; /* the most that MEM_DATA may carry; 0: the usual */
     uint64_t commands;  /* sent so far */
     uint32_t changing;  /* commands that change flash, sent and not yet answered: a bit each */
     uint64_t *strays;   /* NULL, or counts replies to such commands that were never sent */

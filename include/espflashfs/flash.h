@@ -44,7 +44,7 @@ struct ef_flash_ops {
     enum ef_err (*write)(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data);
     /* The whole chip where the range is the whole chip and the loader has a command for it. */
     enum ef_err (*erase)(struct ef_flash *f, uint32_t addr, uint32_t len);
-    /* MD5 of any range, computed by the chip. */
+    /* MD5 of any range, computed by the chip. EF_UNSUPPORTED: this one computes none. */
     enum ef_err (*digest)(struct ef_flash *f, uint32_t addr, uint32_t len,
                           uint8_t md5[EF_DIGEST_BYTES]);
     /* Brings the line back in step after a failure. */
@@ -92,6 +92,8 @@ struct ef_session;
 /* The bottom of a stack: the session's loader. NULL without memory. The session is not owned. */
 struct ef_flash *ef_flash_stub_new(struct ef_session *session);
 struct ef_flash *ef_flash_rom_new(struct ef_session *session);
+/* In Secure Download Mode: only writes and erases; read and digest are EF_UNSUPPORTED. */
+struct ef_flash *ef_flash_blind_new(struct ef_session *session);
 
 /*
  * Proves what the layer below says, by the chip's own digest (EF_VERIFY else). A command's

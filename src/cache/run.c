@@ -16,7 +16,8 @@ struct run {
     uint8_t md5[EF_RUN_SECTORS][EF_DIGEST_BYTES];  /* of what is to be there */
     uint8_t chip[EF_RUN_SECTORS][EF_DIGEST_BYTES]; /* of what is there, if known */
     bool known[EF_RUN_SECTORS];
-    bool done[EF_RUN_SECTORS]; /* the chip holds it, proven */
+    bool done[EF_RUN_SECTORS]; /* the chip holds it, proven unless `blind` */
+    bool blind;                /* this chip tells nothing of what it holds */
 };
 
 static const uint8_t *run_data(const struct ef_cache *c, uint32_t i)
@@ -125,6 +126,10 @@ static enum ef_err ask_chip(struct ef_cache *c, struct run *r, uint32_t i, uint3
     uint8_t chip[EF_DIGEST_BYTES];
     bool same;
     enum ef_err err = chip_holds(c, r, i, n, chip, &same);
+    if (err == EF_UNSUPPORTED) {
+        r->blind = true;
+        return EF_OK;
+    }
     for (uint32_t k = i; k < i + n && err == EF_OK; k++) {
         bool one_same;
         if (same)
@@ -152,7 +157,7 @@ static enum ef_err find_differences(struct ef_cache *c, struct run *r)
         i += n ? n : 1;
     }
     for (uint32_t i = 0; i < r->count; i++)
-        r->done[i] = memcmp(r->chip[i], r->md5[i], EF_DIGEST_BYTES) == 0;
+        r->done[i] = r->known[i] && memcmp(r->chip[i], r->md5[i], EF_DIGEST_BYTES) == 0;
     return EF_OK;
 }
 
@@ -173,7 +178,7 @@ static enum ef_err put_down(struct ef_cache *c, struct run *r, uint32_t i, uint3
     ef_job_drop(job);
     for (uint32_t k = i; k < i + n && err == EF_OK; k++) {
         memcpy(r->chip[k], r->md5[k], EF_DIGEST_BYTES);
-        r->known[k] = true;
+        r->known[k] = !r->blind;
         r->done[k] = true;
     }
     return err;

@@ -4,8 +4,29 @@
 
 enum { SECTOR = 0x1000, MIB = 1024 * 1024, ID_TRIES = 5 };
 
-/* The largest flash that every loader of this chip family addresses (protocol.md). */
-static const uint64_t SIZE_MAX_BYTES = 16ULL * MIB;
+/* More than 16 MiB takes 4-byte addresses, which no ROM and not every stub knows. */
+static uint64_t size_limit(const struct ef_session *s)
+{
+    uint64_t rom = s->chip->rom_flash_max_bytes;
+    return s->esp.stub || !rom ? s->chip->flash_max_bytes : rom;
+}
+
+static enum ef_err check_given(struct ef_session *s, uint64_t from_id)
+{
+    uint64_t size = s->config.size;
+    if (size % SECTOR != 0 || size > size_limit(s)) {
+        ef_log(s->log, EF_LOG_ERROR,
+               "a flash size of %llu bytes is not supported: a multiple of 4k up to %lluM is",
+               (unsigned long long)size, (unsigned long long)size_limit(s) / MIB);
+        return EF_UNSUPPORTED;
+    }
+    if (from_id && size > from_id)
+        ef_log(
+            s->log, EF_LOG_WARN,
+            "size=%llu is more than the flash id tells (%llu bytes): reads past the real end fail",
+            (unsigned long long)size, (unsigned long long)from_id);
+    return EF_OK;
+}
 
 static enum ef_err settle_size(struct ef_session *s, uint64_t from_id)
 {
@@ -17,17 +38,18 @@ static enum ef_err settle_size(struct ef_session *s, uint64_t from_id)
                (unsigned)s->flash_id);
         return EF_UNSUPPORTED;
     }
-    if (size % SECTOR != 0 || size > SIZE_MAX_BYTES) {
-        ef_log(s->log, EF_LOG_ERROR,
-               "a flash size of %llu bytes is not supported: a multiple of 4k up to 16M is",
-               (unsigned long long)size);
-        return EF_UNSUPPORTED;
+    if (s->config.size) {
+        enum ef_err err = check_given(s, from_id);
+        if (err != EF_OK)
+            return err;
+    } else if (size > size_limit(s)) {
+        ef_log(s->log, EF_LOG_WARN,
+               "the flash has %llu bytes, of which the %s's %s addresses %lluM: only these are "
+               "offered",
+               (unsigned long long)size, s->chip->name, s->esp.stub ? "stub" : "ROM",
+               (unsigned long long)size_limit(s) / MIB);
+        size = size_limit(s);
     }
-    if (from_id && size > from_id)
-        ef_log(
-            s->log, EF_LOG_WARN,
-            "size=%llu is more than the flash id tells (%llu bytes): reads past the real end fail",
-            (unsigned long long)size, (unsigned long long)from_id);
     s->flash_size = (uint32_t)size;
     s->flash_size_by_id = from_id;
     s->size_is_chip = size == from_id;
@@ -78,8 +100,19 @@ static enum ef_err check_repeats(struct ef_session *s)
     return ef_flash_set_params(s);
 }
 
+/* Nothing of the flash can be asked: what the user says of its size is all that is known. */
+static enum ef_err detect_blind(struct ef_session *s)
+{
+    if (s->no_flash_why)
+        return EF_OK;
+    enum ef_err err = settle_size(s, 0);
+    return err == EF_OK ? ef_flash_set_params(s) : err;
+}
+
 enum ef_err ef_flash_detect(struct ef_session *s)
 {
+    if (s->guard.secure_download)
+        return detect_blind(s);
     enum ef_err err = read_id_twice(s);
     if (err != EF_OK) {
         ef_log(s->log, EF_LOG_ERROR, "the flash id cannot be read: %s", ef_err_text(err));

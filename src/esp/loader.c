@@ -8,6 +8,12 @@ static const char NO_STUB_ESP8266[] =
     "the ESP8266's ROM cannot read the flash and erases more than it is asked to: a stub is "
     "needed (install esptool or set stub=)";
 
+static const char SECURE_DOWNLOAD[] =
+    "Secure Download Mode: the chip gives no flash contents out, and nothing that is written could "
+    "be proven (-o force and size= let whole sectors be written)";
+static const char SECURE_DOWNLOAD_SIZE[] =
+    "Secure Download Mode hides the flash's size: with -o force, size= must be given, too";
+
 static bool wants_rom(const struct ef_session *s)
 {
     return strcmp(s->config.stub, "rom") == 0;
@@ -16,8 +22,12 @@ static bool wants_rom(const struct ef_session *s)
 static enum ef_err find_stub(struct ef_session *s)
 {
     const char *where = strcmp(s->config.stub, "auto") == 0 ? NULL : s->config.stub;
-    enum ef_err err =
-        ef_stub_find(where, s->config.stub_folders, s->chip->option, s->log, &s->stub);
+    const char *option = ef_chip_stub_option(s->chip, &s->identity);
+    if (!option) {
+        ef_log(s->log, EF_LOG_WARN, "no stub runs on this revision: the ROM alone is used");
+        return EF_OK;
+    }
+    enum ef_err err = ef_stub_find(where, s->config.stub_folders, option, s->log, &s->stub);
     if (err == EF_OK) {
         s->with_stub = true;
         return EF_OK;
@@ -34,8 +44,26 @@ static enum ef_err find_stub(struct ef_session *s)
     return EF_OK;
 }
 
+/* The ROM alone, which only writes, and that only where somebody insists. */
+static enum ef_err choose_blind(struct ef_session *s)
+{
+    if (!s->guard.forced)
+        s->no_flash_why = SECURE_DOWNLOAD;
+    else if (!s->config.size)
+        s->no_flash_why = SECURE_DOWNLOAD_SIZE;
+    if (s->no_flash_why)
+        ef_log(s->log, EF_LOG_WARN, "only info.txt is offered: %s", s->no_flash_why);
+    else
+        ef_log(
+            s->log, EF_LOG_WARN,
+            "flash.bin can only be written, in whole sectors, and the chip proves nothing of it");
+    return EF_OK;
+}
+
 enum ef_err ef_loader_choose(struct ef_session *s)
 {
+    if (s->guard.secure_download)
+        return choose_blind(s);
     if (s->esp.stub && wants_rom(s)) {
         ef_log(s->log, EF_LOG_ERROR,
                "a stub is running and stub=rom was asked for: reset the board "
@@ -57,22 +85,49 @@ enum ef_err ef_loader_choose(struct ef_session *s)
     return EF_OK;
 }
 
+/*
+ * The ESP32's ROM attaches the pins that it is told; those of flash in the package are in its
+ * efuses (all zeros: the usual ones). Other ROMs find theirs.
+ */
+static enum ef_err attach_pins(struct ef_session *s, uint32_t *word)
+{
+    enum { WORD3 = 0x3FF5A00C, WORD5 = 0x3FF5A014, HD_SHIFT = 4, EFUSE_PIN_BITS = 5, PIN_BITS = 6 };
+    enum { PIN_MASK = (1 << EFUSE_PIN_BITS) - 1, IN_WORD5 = 4, HD_AT = 24 };
+    uint32_t word3;
+    uint32_t word5;
+    *word = 0;
+    if (s->chip->id != EF_CHIP_ESP32)
+        return EF_OK;
+    enum ef_err err = ef_read_sure(&s->esp, WORD3, &word3);
+    if (err == EF_OK)
+        err = ef_read_sure(&s->esp, WORD5, &word5);
+    if (err != EF_OK)
+        return err;
+    for (unsigned i = 0; i < IN_WORD5; i++)
+        *word |= (word5 >> (EFUSE_PIN_BITS * i) & PIN_MASK) << (PIN_BITS * i);
+    *word |= (word3 >> HD_SHIFT & PIN_MASK) << HD_AT;
+    return EF_OK;
+}
+
+static enum ef_err attach_rom(struct ef_session *s)
+{
+    uint8_t payload[16] = {0};
+    uint32_t pins;
+    /* No SPI_ATTACH in the ESP8266's ROM: a FLASH_BEGIN that erases nothing attaches. */
+    if (s->chip->id == EF_CHIP_ESP8266)
+        return ef_command(&s->esp, EF_OP_FLASH_BEGIN, payload, sizeof(payload), 0, 0,
+                          EF_COMMAND_TIMEOUT_MS, NULL);
+    enum ef_err err = attach_pins(s, &pins);
+    if (err != EF_OK)
+        return err;
+    ef_put_le32(payload, pins);
+    return ef_command(&s->esp, EF_OP_SPI_ATTACH, payload, 8, 0, 0, EF_COMMAND_TIMEOUT_MS, NULL);
+}
+
 /* A stub attaches the flash by itself when it starts. */
 static enum ef_err attach_flash(struct ef_session *s)
 {
-    enum ef_err err;
-    if (s->esp.stub)
-        return EF_OK;
-    if (s->chip->id == EF_CHIP_ESP8266) {
-        /* No SPI_ATTACH in this ROM: a FLASH_BEGIN that erases nothing attaches. */
-        static const uint8_t NOTHING[16];
-        err = ef_command(&s->esp, EF_OP_FLASH_BEGIN, NOTHING, sizeof(NOTHING), 0, 0,
-                         EF_COMMAND_TIMEOUT_MS, NULL);
-    } else {
-        static const uint8_t DEFAULT_PINS[8];
-        err = ef_command(&s->esp, EF_OP_SPI_ATTACH, DEFAULT_PINS, sizeof(DEFAULT_PINS), 0, 0,
-                         EF_COMMAND_TIMEOUT_MS, NULL);
-    }
+    enum ef_err err = s->esp.stub ? EF_OK : attach_rom(s);
     if (err != EF_OK)
         ef_log(s->log, EF_LOG_ERROR, "the flash cannot be attached: %s", ef_err_text(err));
     return err;
@@ -98,8 +153,11 @@ enum ef_err ef_flash_set_params(struct ef_session *s)
 
 enum ef_err ef_loader_start(struct ef_session *s)
 {
+    enum ef_err err = ef_watchdogs_off(s);
+    if (err != EF_OK)
+        return err;
     if (s->with_stub && !s->esp.stub) {
-        enum ef_err err = ef_stub_upload(&s->esp, &s->stub);
+        err = ef_stub_upload(&s->esp, &s->stub);
         if (err != EF_OK) {
             ef_log(s->log, EF_LOG_ERROR,
                    "the stub did not start (%s): reset the board and try "
@@ -108,12 +166,13 @@ enum ef_err ef_loader_start(struct ef_session *s)
             return err;
         }
     }
-    enum ef_err err = attach_flash(s);
+    err = attach_flash(s);
     if (err != EF_OK)
         return err;
     /* The ESP8266's ROM detects the baud at the first sync and cannot change it. */
     bool rom_8266 = s->chip->id == EF_CHIP_ESP8266 && !s->esp.stub;
-    if (s->line->baud != 0 && !rom_8266 && s->config.baud != s->line->baud)
+    bool has_baud = s->line->baud != 0 && s->wire == EF_WIRE_UART && !s->guard.secure_download;
+    if (has_baud && !rom_8266 && s->config.baud != s->line->baud)
         return ef_baud_change(s, s->config.baud);
     return EF_OK;
 }

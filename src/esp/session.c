@@ -53,6 +53,8 @@ static enum ef_err identify(struct ef_session *s)
     if (err == EF_OK)
         err = check_chip(s);
     if (err == EF_OK)
+        err = ef_security_confirm(s);
+    if (err == EF_OK)
         err = identify_twice(s);
     if (err != EF_OK)
         return err;
@@ -70,10 +72,12 @@ static enum ef_err open_steps(struct ef_session *s)
     enum ef_err err = ef_connect(s);
     if (err == EF_OK)
         err = identify(s);
-    if (err == EF_OK) {
-        ef_wire_detect(s);
+    if (err == EF_OK)
+        err = ef_wire_detect(s);
+    if (err == EF_OK)
+        err = ef_guard_read(s);
+    if (err == EF_OK)
         err = ef_loader_choose(s);
-    }
     if (err == EF_OK)
         err = ef_loader_start(s);
     if (err != EF_OK)

@@ -9,8 +9,20 @@ enum { EF_ROM_BAUD = 115200 };
 /* Resets (where asked for and possible) and syncs; on failure logs what seems to be there. */
 enum ef_err ef_connect(struct ef_session *s);
 
+/* A register, read until the same value came twice in a row: no checksum covers it. */
+enum ef_err ef_read_sure(struct ef_esp *esp, uint32_t addr, uint32_t *value);
+
+/* Asks for the security information until it came the same twice in a row. */
+enum ef_err ef_security_confirm(struct ef_session *s);
+
+/* From what the chip is known to be: session->guard. Says what is on, and what force lifts. */
+enum ef_err ef_guard_read(struct ef_session *s);
+
 /* Which kind of port the chip's loader talks through: session->wire. */
-void ef_wire_detect(struct ef_session *s);
+enum ef_err ef_wire_detect(struct ef_session *s);
+
+/* On the built-in USB-Serial-JTAG only. */
+enum ef_err ef_watchdogs_off(struct ef_session *s);
 
 /* Settles on stub or ROM and loads the stub's file; sets no_flash_why where neither will do. */
 enum ef_err ef_loader_choose(struct ef_session *s);

@@ -50,17 +50,18 @@ static enum ef_err send_block(struct ef_esp *esp, const uint8_t *bytes, size_t l
 static enum ef_err send_segment(struct ef_esp *esp, const struct segment *segment,
                                 struct ef_reply *reply)
 {
-    size_t blocks = (segment->len + RAM_BLOCK - 1) / RAM_BLOCK;
+    size_t block = esp->ram_block ? ef_min_u32(esp->ram_block, RAM_BLOCK) : RAM_BLOCK;
+    size_t blocks = (segment->len + block - 1) / block;
     uint8_t payload[16];
     ef_put_le32(payload, (uint32_t)segment->len);
     ef_put_le32(payload + 4, (uint32_t)blocks);
-    ef_put_le32(payload + 8, RAM_BLOCK);
+    ef_put_le32(payload + 8, (uint32_t)block);
     ef_put_le32(payload + 12, segment->start);
     enum ef_err err = ef_command(esp, EF_OP_MEM_BEGIN, payload, sizeof(payload), 0, 0,
                                  EF_COMMAND_TIMEOUT_MS, reply);
     for (size_t i = 0; i < blocks && err == EF_OK; i++) {
-        size_t at = i * RAM_BLOCK;
-        size_t len = segment->len - at < RAM_BLOCK ? segment->len - at : RAM_BLOCK;
+        size_t at = i * block;
+        size_t len = segment->len - at < block ? segment->len - at : block;
         err = send_block(esp, segment->bytes + at, len, (uint32_t)i, reply);
     }
     return err;

@@ -47,8 +47,8 @@ size_t ef_loader_begin_payload(const struct ef_session *s, uint8_t payload[20], 
     return !s->esp.stub && s->chip->rom_encrypt_word ? 20 : 16;
 }
 
-static enum ef_err send_block(struct ef_session *s, const uint8_t *data, uint32_t len, uint32_t seq,
-                              int timeout_ms)
+static enum ef_err send_block(struct ef_session *s, enum ef_op op, const uint8_t *data,
+                              uint32_t len, uint32_t seq, int timeout_ms)
 {
     uint8_t *payload = malloc(DATA_HEADER + (size_t)len);
     if (!payload)
@@ -58,7 +58,7 @@ static enum ef_err send_block(struct ef_session *s, const uint8_t *data, uint32_
     ef_put_le32(payload + 8, 0);
     ef_put_le32(payload + 12, 0);
     memcpy(payload + DATA_HEADER, data, len);
-    enum ef_err err = ef_command(&s->esp, EF_OP_FLASH_DEFL_DATA, payload, DATA_HEADER + (size_t)len,
+    enum ef_err err = ef_command(&s->esp, op, payload, DATA_HEADER + (size_t)len,
                                  ef_command_checksum(data, len), 0, timeout_ms, NULL);
     free(payload);
     return err;
@@ -75,7 +75,8 @@ static enum ef_err send_compressed(struct ef_session *s, uint32_t addr, uint32_t
         ef_command(&s->esp, EF_OP_FLASH_DEFL_BEGIN, begin, begin_len, 0, 0, timeout_ms, NULL);
     for (uint32_t seq = 0; seq < blocks && err == EF_OK; seq++) {
         uint32_t at = seq * block_size;
-        err = send_block(s, packed + at, ef_min_u32(block_size, packed_len - at), seq, timeout_ms);
+        err = send_block(s, EF_OP_FLASH_DEFL_DATA, packed + at,
+                         ef_min_u32(block_size, packed_len - at), seq, timeout_ms);
     }
     return err;
 }
@@ -92,6 +93,30 @@ enum ef_err ef_loader_write(struct ef_session *s, uint32_t addr, uint32_t len, c
         err = send_compressed(s, addr, len, packed, (uint32_t)packed_len, block_size);
     free(packed);
     return err;
+}
+
+static enum ef_err flash_begin(struct ef_session *s, uint32_t addr, uint32_t len)
+{
+    uint8_t payload[20];
+    size_t n = ef_loader_begin_payload(s, payload, len, len / EF_ROM_WRITE_BLOCK,
+                                       EF_ROM_WRITE_BLOCK, addr);
+    return ef_command(&s->esp, EF_OP_FLASH_BEGIN, payload, n, 0, 0,
+                      ef_loader_timeout_ms(len, EF_ERASE_S_PER_MIB), NULL);
+}
+
+enum ef_err ef_loader_write_plain(struct ef_session *s, uint32_t addr, uint32_t len,
+                                  const uint8_t *data)
+{
+    enum ef_err err = flash_begin(s, addr, len);
+    for (uint32_t at = 0; at < len && err == EF_OK; at += EF_ROM_WRITE_BLOCK)
+        err = send_block(s, EF_OP_FLASH_DATA, data + at, EF_ROM_WRITE_BLOCK,
+                         at / EF_ROM_WRITE_BLOCK, EF_COMMAND_TIMEOUT_MS);
+    return err;
+}
+
+enum ef_err ef_loader_erase_by_begin(struct ef_session *s, uint32_t addr, uint32_t len)
+{
+    return flash_begin(s, addr, len);
 }
 
 enum ef_err ef_loader_digest(struct ef_flash *f, uint32_t addr, uint32_t len,

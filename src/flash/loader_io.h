@@ -30,6 +30,15 @@ enum { EF_ERASE_S_PER_MIB = 40 };
 enum ef_err ef_loader_write(struct ef_session *s, uint32_t addr, uint32_t len, const uint8_t *data,
                             uint32_t block_size);
 
+/* The same on a ROM, in plain blocks; each is on the flash when it is answered. */
+enum ef_err ef_loader_write_plain(struct ef_session *s, uint32_t addr, uint32_t len,
+                                  const uint8_t *data);
+
+/* On a ROM, a FLASH_BEGIN erases up front, and nothing says that data must follow. */
+enum ef_err ef_loader_erase_by_begin(struct ef_session *s, uint32_t addr, uint32_t len);
+
+enum { EF_ROM_WRITE_BLOCK = 0x400 };
+
 /* The payload of FLASH_BEGIN and FLASH_DEFL_BEGIN as this loader wants it; returns its length. */
 size_t ef_loader_begin_payload(const struct ef_session *s, uint8_t payload[20], uint32_t size,
                                uint32_t blocks, uint32_t block_size, uint32_t addr);

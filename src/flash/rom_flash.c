@@ -8,7 +8,6 @@
 enum {
     SLOW_READ = 64, /* READ_FLASH_SLOW's fixed reply */
     PIECE = 0x4000, /* proven by one digest */
-    WRITE_BLOCK = 0x400,
     QUEUE_DEPTH = 8 /* requests in flight that the ESP32's ROM took (protocol.md) */
 };
 
@@ -68,17 +67,12 @@ static enum ef_err rom_read(struct ef_flash *f, struct ef_read *r)
 
 static enum ef_err rom_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data)
 {
-    return ef_loader_write(ef_loader_session(f), addr, len, data, WRITE_BLOCK);
+    return ef_loader_write(ef_loader_session(f), addr, len, data, EF_ROM_WRITE_BLOCK);
 }
 
-/* A FLASH_BEGIN erases up front, and nothing says that data must follow. */
 static enum ef_err rom_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
 {
-    struct ef_session *s = ef_loader_session(f);
-    uint8_t payload[20];
-    size_t n = ef_loader_begin_payload(s, payload, len, len / WRITE_BLOCK, WRITE_BLOCK, addr);
-    return ef_command(&s->esp, EF_OP_FLASH_BEGIN, payload, n, 0, 0,
-                      ef_loader_timeout_ms(len, EF_ERASE_S_PER_MIB), NULL);
+    return ef_loader_erase_by_begin(ef_loader_session(f), addr, len);
 }
 
 static const struct ef_flash_ops ROM = {.read = rom_read,

@@ -9,6 +9,7 @@ enum {
     PACKET = 0x1000, /* the most a stub sends in one frame */
     PIECE = 0x10000, /* one READ_FLASH request, proven as a whole */
     WRITE_BLOCK = 0x4000,
+    WRITE_BLOCK_OTG = 0x800,        /* what USB-OTG's buffers in the ROM hold */
     CHIP_ERASE_TIMEOUT_MS = 120000, /* and not less, however small the chip ... */
     CHIP_ERASE_S_PER_MIB = 15       /* ... data sheets: up to 400 s for 32 MiB */
 };
@@ -126,7 +127,8 @@ static enum ef_err stub_write(struct ef_flash *f, uint32_t addr, uint32_t len, c
 {
     static const uint8_t STAY[4] = {1, 0, 0, 0};
     struct ef_session *s = ef_loader_session(f);
-    enum ef_err err = ef_loader_write(s, addr, len, data, WRITE_BLOCK);
+    uint32_t block = s->wire == EF_WIRE_USB_OTG ? WRITE_BLOCK_OTG : WRITE_BLOCK;
+    enum ef_err err = ef_loader_write(s, addr, len, data, block);
     if (err != EF_OK)
         return err;
     err = ef_command(&s->esp, EF_OP_FLASH_DEFL_END, STAY, sizeof(STAY), 0, 0,

@@ -127,6 +127,14 @@ static int check_write(struct ef_node *node, const struct handle *h, uint64_t of
     }
     if (ef_guard_check(guard, EF_GUARD_WRITE, from, off + len - from) != EF_OK)
         return refused(node, EF_GUARD_WRITE, "a write");
+    uint64_t end = off + len;
+    if (guard->secure_download && from < end && (from % EF_SECTOR || end % EF_SECTOR)) {
+        ef_log(node->mount->log, EF_LOG_ERROR,
+               "flash.bin: %llu bytes at 0x%llx are no whole sectors: what they would leave of one "
+               "cannot be read; pad the image to a multiple of 4096 bytes, and write with bs=4k",
+               (unsigned long long)(end - from), (unsigned long long)from);
+        return -EINVAL;
+    }
     return 0;
 }
 

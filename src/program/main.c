@@ -96,10 +96,11 @@ static int probe(struct program *p)
 
 static struct ef_flash *make_flash(struct program *p)
 {
-    struct ef_flash *flash =
-        p->session.esp.stub ? ef_flash_stub_new(&p->session) : ef_flash_rom_new(&p->session);
-    flash = ef_flash_guard_new(flash, &p->session.guard);
-    return ef_flash_retry_new(ef_flash_verify_new(flash));
+    struct ef_session *s = &p->session;
+    if (s->guard.secure_download)
+        return ef_flash_retry_new(ef_flash_guard_new(ef_flash_blind_new(s), &s->guard));
+    struct ef_flash *flash = s->esp.stub ? ef_flash_stub_new(s) : ef_flash_rom_new(s);
+    return ef_flash_retry_new(ef_flash_verify_new(ef_flash_guard_new(flash, &s->guard)));
 }
 
 static enum ef_err start_threads(struct program *p)
