@@ -16,6 +16,13 @@ void eb_line_in_init(struct eb_line_in *line, struct eb_board *board)
     line->sent_ns = 0;
     line->free_ns = 0;
     line->host_baud = 0;
+    line->baud_counts = false;
+}
+
+void eb_line_in_clear(struct eb_line_in *line)
+{
+    line->len = 0;
+    line->pos = 0;
 }
 
 size_t eb_line_in_room(const struct eb_line_in *line)
@@ -35,15 +42,17 @@ void eb_line_in_put(struct eb_line_in *line, const uint8_t *bytes, size_t len, i
     line->sent_ns = now_ns;
 }
 
-void eb_line_garble(struct eb_board *board, uint32_t host_baud, uint8_t *bytes, size_t len)
+void eb_line_garble(const struct eb_line_in *line, uint8_t *bytes, size_t len)
 {
-    uint32_t baud = eb_board_baud(board);
+    uint32_t host_baud = line->host_baud;
+    uint32_t baud = eb_board_baud(line->board);
     uint32_t off = host_baud > baud ? host_baud - baud : baud - host_baud;
     /* A UART stands a few percent. */
-    if (host_baud == 0 || eb_board_byte_ns(board) == 0 || off <= baud / TOLERANCE)
+    if (host_baud == 0 || (eb_board_byte_ns(line->board) == 0 && !line->baud_counts) ||
+        off <= baud / TOLERANCE)
         return;
     for (size_t i = 0; i < len; i++) {
-        uint8_t noise = (uint8_t)eb_faults_random(eb_board_faults(board));
+        uint8_t noise = (uint8_t)eb_faults_random(eb_board_faults(line->board));
         bytes[i] ^= noise != 0 ? noise : 0x55;
     }
 }
@@ -54,7 +63,7 @@ static void deliver(struct eb_line_in *line, uint8_t byte)
     struct eb_fault_effect effect = eb_faults_byte(faults, EB_IN, byte);
     line->free_ns += (int64_t)effect.delay_ms * NS_PER_MS;
     if (effect.delay_ms == 0) {
-        eb_line_garble(line->board, line->host_baud, effect.bytes, effect.len);
+        eb_line_garble(line, effect.bytes, effect.len);
         eb_board_input(line->board, effect.bytes, effect.len, line->free_ns);
         return;
     }

@@ -17,6 +17,7 @@ struct eb_line_in {
     int64_t sent_ns;    /* when the newest of them was handed over */
     int64_t free_ns;    /* when the line is free for the next byte */
     uint32_t host_baud; /* the far end's; 0 follows the board's */
+    bool baud_counts;   /* it garbles even where the line has no rate */
 };
 
 void eb_line_in_init(struct eb_line_in *line, struct eb_board *board);
@@ -31,7 +32,10 @@ void eb_line_in_put(struct eb_line_in *line, const uint8_t *bytes, size_t len, i
  */
 int64_t eb_line_in_advance(struct eb_line_in *line, int64_t now_ns);
 
-/* Garbles bytes if a real line has the host at `host_baud` and the board at another. */
-void eb_line_garble(struct eb_board *board, uint32_t host_baud, uint8_t *bytes, size_t len);
+/* Forgets what is on its way. */
+void eb_line_in_clear(struct eb_line_in *line);
+
+/* Garbles bytes, of either direction, if the host is at one baud and the board at another. */
+void eb_line_garble(const struct eb_line_in *line, uint8_t *bytes, size_t len);
 
 #endif

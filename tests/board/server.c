@@ -79,7 +79,7 @@ void eb_server_outlet(void *ctx, const uint8_t *bytes, size_t len, int64_t start
         size_t n = len < sizeof(chunk) ? len : sizeof(chunk);
         memcpy(chunk, bytes, n);
         /* Judged as they leave: the host changes its baud after what it got at the old one. */
-        eb_line_garble(server->board, server->in->host_baud, chunk, n);
+        eb_line_garble(server->in, chunk, n);
         eb_line_out_put(server->out, chunk, n, start_ns, byte_ns);
         start_ns += (int64_t)n * byte_ns;
         bytes += n;
@@ -99,6 +99,24 @@ static void take_lines(void *ctx, bool dtr, bool rts)
     eb_board_set_lines(server->board, dtr, rts, now_ns());
 }
 
+static void take_purge(void *ctx, bool to_host, bool to_board)
+{
+    struct eb_server *server = ctx;
+    if (to_board)
+        eb_line_in_clear(server->in);
+    while (to_host) {
+        server->pending_len = 0;
+        to_host = eb_line_out_take(server->out, now_ns(), server->pending, EB_PENDING_CAP) > 0;
+    }
+}
+
+static bool more_out(const struct eb_server *server)
+{
+    const struct eb_endpoint *endpoint = server->endpoint;
+    return server->pending_len > 0 ||
+           (server->connected && endpoint->kind->more_out && endpoint->kind->more_out(endpoint));
+}
+
 static void write_host(struct eb_server *server, int64_t now)
 {
     uint8_t *free_part = server->pending + server->pending_len;
@@ -106,7 +124,7 @@ static void write_host(struct eb_server *server, int64_t now)
     server->pending_len += n;
     if (!server->connected)
         server->pending_len = 0;
-    if (server->pending_len == 0)
+    if (!more_out(server))
         return;
     struct eb_endpoint *endpoint = server->endpoint;
     ssize_t sent = endpoint->kind->write
@@ -120,10 +138,18 @@ static void write_host(struct eb_server *server, int64_t now)
     }
 }
 
+static void take_host_baud(struct eb_server *server)
+{
+    uint32_t baud = server->endpoint->kind->host_baud(server->endpoint);
+    if (baud != server->in->host_baud)
+        eb_event(eb_board_log(server->board), "HOST BAUD %u", baud);
+    server->in->host_baud = baud;
+}
+
 /* Everything that is due by now; returns when to come again. */
 static int64_t run_due(struct eb_server *server, int64_t now)
 {
-    server->in->host_baud = server->endpoint->kind->host_baud(server->endpoint);
+    take_host_baud(server);
     int64_t next = eb_line_in_advance(server->in, now);
     next = earlier(next, eb_board_advance(server->board, now));
     write_host(server, now);
@@ -136,6 +162,23 @@ static int64_t run_due(struct eb_server *server, int64_t now)
     if (server->counters_stale)
         next = earlier(next, server->counters_ns + COUNTERS_EVERY_NS);
     return next;
+}
+
+static bool more_in(const struct eb_server *server)
+{
+    const struct eb_endpoint *endpoint = server->endpoint;
+    return server->connected && endpoint->kind->more_in && endpoint->kind->more_in(endpoint);
+}
+
+/* Bytes before a change of baud or lines reach the board before it. */
+static void read_all(struct eb_server *server)
+{
+    for (;;) {
+        read_host(server, now_ns());
+        if (!more_in(server) || eb_line_in_room(server->in) == 0)
+            return;
+        run_due(server, now_ns());
+    }
 }
 
 /* True if a signal asks to end. */
@@ -177,17 +220,20 @@ static int serve(struct eb_server *server, int signal_fd)
         bool room = eb_line_in_room(server->in) > 0;
         struct pollfd fds[WAIT_COUNT] = {
             [WAIT_SIGNAL] = {.fd = signal_fd, .events = POLLIN},
-            [WAIT_HOST] = {
-                .fd = host_fd,
-                .events = (short)((room ? POLLIN : 0) | (server->pending_len > 0 ? POLLOUT : 0))}};
+            [WAIT_HOST] = {.fd = host_fd,
+                           .events =
+                               (short)((room ? POLLIN : 0) | (more_out(server) ? POLLOUT : 0))}};
         if (server->connected != connected)
             continue; /* the host left while it was written to */
+        if (room && more_in(server))
+            next = now_ns();
         if (wait_until(fds, next) < 0)
             return -1;
         if ((fds[WAIT_SIGNAL].revents & POLLIN) != 0 && take_signal(server, signal_fd))
             return 0;
-        if (connected && (fds[WAIT_HOST].revents & (POLLIN | POLLERR)) != 0 && room)
-            read_host(server, now_ns());
+        bool readable = (fds[WAIT_HOST].revents & (POLLIN | POLLERR)) != 0 || more_in(server);
+        if (connected && readable && room)
+            read_all(server);
     }
 }
 
@@ -203,7 +249,10 @@ int eb_server_run(struct eb_server *server)
     if (signal_fd < 0)
         return -1;
     server->endpoint->on_lines = take_lines;
+    server->endpoint->on_purge = take_purge;
     server->endpoint->on_lines_ctx = server;
+    server->endpoint->log = eb_board_log(server->board);
+    server->in->baud_counts = server->endpoint->kind->baud_counts;
     write_counters(server, now_ns());
     int result = serve(server, signal_fd);
     write_counters(server, now_ns());

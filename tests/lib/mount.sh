@@ -52,7 +52,10 @@ start_board() {
     board_address=$(sed -n 's/^listening on //p' "$BOARD_OUT")
     case $board_address in
     /*) PORT=$board_address ;;
-    *) PORT=socket://$board_address ;;
+    *)
+        board_kind=${BOARD_LISTEN:-socket:0}
+        PORT=${board_kind%%:*}://$board_address
+        ;;
     esac
 }
 
