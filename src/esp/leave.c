@@ -5,11 +5,55 @@
 
 #include <string.h>
 
-enum { REBOOT_WAIT_MS = 50, SYNCS = 5 };
+enum { REBOOT_WAIT_MS = 50, WATCHDOG_WAIT_MS = 500, SYNCS = 5 };
+
+/* Ticks of the slow clock, 15 ms or so; the first stage resets all there is. */
+enum { WATCHDOG_TICKS = 2000 };
+static const uint32_t WATCHDOG_ON = UINT32_C(1) << 31 | UINT32_C(5) << 28 | 1 << 8 | 2;
+
+/*
+ * Firmware that went to its loader by itself set a flag, which a reset through built-in USB
+ * leaves set: the chip would come back in the loader.
+ */
+static void clear_loader_flag(struct ef_session *s)
+{
+    const struct ef_boot_regs *boot = &s->chip->boot;
+    uint32_t option;
+    if (boot->option_reg == 0 || ef_command_read_reg(&s->esp, boot->option_reg, &option) != EF_OK)
+        return;
+    if (option & boot->option_force_loader_mask)
+        ef_command_write_reg(&s->esp, boot->option_reg, option & ~boot->option_force_loader_mask);
+}
+
+/* RTS over USB-OTG does not have GPIO0 sampled again; the watchdog's reset does. */
+static bool reset_by_watchdog(struct ef_session *s)
+{
+    const struct ef_watchdog_regs *watchdog = &s->chip->watchdog;
+    if (watchdog->config0 == 0)
+        return false;
+    enum ef_err err = ef_command_write_reg(&s->esp, watchdog->wprotect, watchdog->key);
+    if (err == EF_OK)
+        err = ef_command_write_reg(&s->esp, watchdog->config1, WATCHDOG_TICKS);
+    if (err != EF_OK)
+        return false;
+    /* It may be off before it has replied. */
+    ef_command_write_reg(&s->esp, watchdog->config0, WATCHDOG_ON);
+    ef_clock_sleep_ms(WATCHDOG_WAIT_MS);
+    return true;
+}
+
+/* True if that was all that the board needs. */
+static bool reset_usb(struct ef_session *s)
+{
+    if (!s->chip || s->wire == EF_WIRE_UART || !s->identity.registers_read)
+        return false;
+    clear_loader_flag(s);
+    return s->wire == EF_WIRE_USB_OTG && reset_by_watchdog(s);
+}
 
 static void reset_into_firmware(struct ef_session *s)
 {
-    bool usb = s->config.before == EF_BEFORE_USB_RESET;
+    bool usb = s->config.before == EF_BEFORE_USB_RESET || s->wire != EF_WIRE_UART;
     const char *custom = s->config.hard_reset_sequence;
     const char *steps = custom ? custom : ef_reset_way_to_firmware(s->line, usb)->steps;
     struct ef_reset_sequence sequence;
@@ -18,7 +62,7 @@ static void reset_into_firmware(struct ef_session *s)
         ef_log(s->log, EF_LOG_ERROR, "reset sequence `%s`: %s", steps, why);
         return;
     }
-    enum ef_err err = ef_reset_play(s->line, &sequence);
+    enum ef_err err = !custom && reset_usb(s) ? EF_OK : ef_reset_play(s->line, &sequence);
     /* Built-in USB leaves the bus with the reset that was asked for. */
     if (err == EF_OK || err == EF_GONE)
         ef_log(s->log, EF_LOG_INFO, "the board was reset and runs its firmware");

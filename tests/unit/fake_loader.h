@@ -40,6 +40,8 @@ struct fake_loader {
     bool spi_stays_busy;
     bool no_greeting;
     bool dead_after_mem_end;
+    bool takes_flash; /* knows FLASH_BEGIN and FLASH_END, and does nothing */
+    bool reboots;     /* an older stub: FLASH_END of 0 leads back to the ROM */
 
     /* Misbehaviour: the next `lose` requests of `lose_op` get no answer, ... */
     enum ef_op lose_op, refuse_op;
@@ -247,6 +249,16 @@ static inline void fake_command(struct fake_loader *fake, const uint8_t *frame, 
             fake_reply(fake, op, fake->last_value, fake->security, fake->security_len, 0, 0);
         else
             fake_unknown(fake, op);
+        break;
+    case EF_OP_FLASH_BEGIN:
+    case EF_OP_FLASH_END:
+        if (!fake->takes_flash) {
+            fake_unknown(fake, op);
+            break;
+        }
+        fake_done(fake, op, 0);
+        if (op == EF_OP_FLASH_END && ef_le32(frame + 8) == 0 && fake->reboots)
+            fake->stub = false;
         break;
     default:
         fake_unknown(fake, op);
