@@ -232,6 +232,7 @@ enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uin
         err = put_differences_down(c, &r, &stray);
     pthread_mutex_lock(&c->lock);
     c->suspect = c->suspect || stray;
+    c->blind = c->blind || r.blind;
     settle(c, &r);
     pthread_mutex_unlock(&c->lock);
     return err;

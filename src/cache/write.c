@@ -41,7 +41,7 @@ static enum ef_err wait_writable(struct ef_cache *c, uint32_t s, uint32_t lo, ui
 static void put(struct ef_cache *c, uint32_t s, uint32_t lo, uint32_t hi, const uint8_t *data)
 {
     struct sector *sector = &c->sector[s];
-    if (sector->have && !sector->dirty && !sector->known) {
+    if (sector->have && !sector->dirty && !sector->known && !c->blind) {
         /* The last moment at which our bytes are the chip's. */
         ef_digest_bytes(ef_sector_data(c, s), EF_SECTOR, sector->md5);
         sector->known = true;
