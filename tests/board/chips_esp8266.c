@@ -21,7 +21,7 @@ static const struct eb_register H16[] = {
     {0x3FF00050, 1 << 4 | 1 << 5}, {0x3FF0005C, 1 << 26}, {0, 0}};
 
 static const struct eb_variant VARIANTS[] = {
-    {.name = "esp8285", .efuses = N08, .flash_size = 1 << 20, .flash_id = 0x144051},
+    {.name = "esp8285", .efuses = N08, .flash_size = 1 << 20, .flash_id = 0x146085},
     {.name = "esp8285h16", .efuses = H16, .flash_size = 2 << 20, .flash_id = 0x156085},
     {0},
 };
