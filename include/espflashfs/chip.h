@@ -65,19 +65,32 @@ struct ef_boot_regs {
     uint32_t option_reg, option_force_loader_mask; /* set: firmware asked for the loader */
 };
 
+/*
+ * What the ROM takes its crystal for, where that may be wrong: a new baud comes out wrong by
+ * the same factor.
+ */
+struct ef_rom_clock {
+    uint8_t mhz;           /* always this much */
+    struct ef_bits mhz_in; /* or as much as is read here */
+    /* Or what it measured: crystal cycles in some of its RC oscillator's, and the latter's rate. */
+    struct ef_bits cycles, rc_rate;
+};
+
+/* The pins of a flash, in the order that SPI_ATTACH takes them. */
+enum { EF_PAD_CLK, EF_PAD_Q, EF_PAD_D, EF_PAD_CS, EF_PAD_HD, EF_PAD_COUNT };
+
 struct ef_chip_rows; /* how efuses become words; private to src/esp */
 
 struct ef_chip {
     enum ef_chip_id id;
-    const char *name;             /* "ESP32-C3" */
-    const char *option;           /* "esp32c3": chip= and the stub's file name */
-    uint32_t magic;               /* register 0x40001000, 0 if known by security info */
-    int32_t security_chip_id;     /* GET_SECURITY_INFO's, -1 if none */
-    uint8_t rom_status_bytes;     /* 2 or 4 */
-    bool rom_can_flash;           /* the ROM alone may read, erase and write (not the ESP8266's) */
-    bool rom_encrypt_word;        /* FLASH_BEGIN has a fifth word on the ROM */
-    uint8_t rom_crystal_mhz;      /* what the ROM believes to have, where it may be wrong; else 0 */
-    struct ef_bits rom_crystal;   /* or where the ROM's belief, in MHz, can be read */
+    const char *name;         /* "ESP32-C3" */
+    const char *option;       /* "esp32c3": chip= and the stub's file name */
+    uint32_t magic;           /* register 0x40001000, 0 if known by security info */
+    int32_t security_chip_id; /* GET_SECURITY_INFO's, -1 if none */
+    uint8_t rom_status_bytes; /* 2 or 4 */
+    bool rom_can_flash;       /* the ROM alone may read, erase and write (not the ESP8266's) */
+    bool rom_encrypt_word;    /* FLASH_BEGIN has a fifth word on the ROM */
+    struct ef_rom_clock rom_clock;
     uint32_t boot_addr;           /* flash address of the second stage boot loader */
     uint64_t flash_max_bytes;     /* the largest flash that the stub addresses */
     uint64_t rom_flash_max_bytes; /* ... and the ROM */
@@ -85,6 +98,7 @@ struct ef_chip {
     uint16_t stub_old_below;      /* ... revisions below this one */
     uint16_t stub_from;           /* no stub runs on a revision below this one */
     struct ef_spi_regs spi;
+    struct ef_bits pads[EF_PAD_COUNT]; /* where the ROM must be told them: in-package flash */
     struct ef_guard_regs guard;
     struct ef_usb_facts usb;
     struct ef_watchdog_regs watchdog;
@@ -131,6 +145,7 @@ struct ef_identity {
     uint8_t mac[6];
     bool has_mac_ext;
     uint8_t mac_ext[2]; /* the middle of the 8-byte address of chips with 802.15.4 */
+    uint32_t pads;      /* SPI_ATTACH's first word to a ROM */
     bool flash_encryption, secure_boot, no_manual_encrypt; /* of struct ef_guard_regs */
 };
 
@@ -162,6 +177,13 @@ enum ef_err ef_chip_read_bits(struct ef_esp *esp, const struct ef_bits *bits, ui
 
 /* The stub's file name for this one, NULL if none runs on it. */
 const char *ef_chip_stub_option(const struct ef_chip *chip, const struct ef_identity *id);
+
+/*
+ * What to ask a ROM for, so that it works at `baud`; `baud` itself where its clock is what
+ * it believes, or is not known. Reads registers on some chips.
+ */
+enum ef_err ef_chip_rom_baud(struct ef_esp *esp, const struct ef_chip *chip,
+                             const struct ef_identity *id, uint32_t baud, uint32_t *told);
 
 /* Address of the ROM's variable that tells the port in use, 0 if unknown. */
 uint32_t ef_chip_uartdev_reg(const struct ef_chip *chip, const struct ef_identity *id);

@@ -8,7 +8,8 @@ enum {
     WORD6 = EFUSE + 4 * 6,
     APB_CTL_DATE = 0x3FF6607C,
     RTC_SDIO_CONF = 0x3FF48074,
-    GPIO_STRAP = 0x3FF44038
+    GPIO_STRAP = 0x3FF44038,
+    RTC_CALI_CFG1 = 0x3FF5F06C
 };
 
 static const uint8_t ANY_BIT[4] = {0, 1, 1, 1};
@@ -96,6 +97,7 @@ const struct ef_chip EF_CHIP_ROW_ESP32 = {
     .security_chip_id = -1,
     .rom_status_bytes = 4,
     .rom_can_flash = true,
+    .rom_clock = {.cycles = {RTC_CALI_CFG1, 7, 25}, .rc_rate = {WORD4, 0, 8}},
     .boot_addr = 0x1000,
     .flash_max_bytes = 16 * EF_MIB,
     .rom_flash_max_bytes = 16 * EF_MIB,
@@ -106,6 +108,11 @@ const struct ef_chip EF_CHIP_ROW_ESP32 = {
             .mosi_dlen = 0x28,
             .miso_dlen = 0x2C,
             .w0 = 0x80},
+    .pads = {[EF_PAD_CLK] = {WORD5, 0, 5},
+             [EF_PAD_Q] = {WORD5, 5, 5},
+             [EF_PAD_D] = {WORD5, 10, 5},
+             [EF_PAD_CS] = {WORD5, 15, 5},
+             [EF_PAD_HD] = {WORD3, 4, 5}},
     .guard = {.crypt_count = {EFUSE, 20, 7},
               .secure_boot = {WORD6, 4, 1},
               .secure_boot_v2 = {WORD6, 5, 1},

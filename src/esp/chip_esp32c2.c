@@ -52,7 +52,7 @@ const struct ef_chip EF_CHIP_ROW_ESP32C2 = {
     .rom_status_bytes = 4,
     .rom_can_flash = true,
     .rom_encrypt_word = true,
-    .rom_crystal_mhz = 40,
+    .rom_clock = {.mhz = 40},
     .flash_max_bytes = 16 * EF_MIB,
     .rom_flash_max_bytes = 16 * EF_MIB,
     .stub_from = 1, /* the stub gave up the first samples, v0.0 */

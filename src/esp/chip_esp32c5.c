@@ -29,7 +29,7 @@ const struct ef_chip EF_CHIP_ROW_ESP32C5 = {
     .rom_status_bytes = 4,
     .rom_can_flash = true,
     .rom_encrypt_word = true,
-    .rom_crystal = {PCR_SYSCLK_CONF, 24, 7},
+    .rom_clock = {.mhz_in = {PCR_SYSCLK_CONF, 24, 7}},
     .boot_addr = 0x2000,
     .flash_max_bytes = 128 * EF_MIB,
     .rom_flash_max_bytes = 16 * EF_MIB,

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CACHED_REGS = 24, ROM_BAUD = 115200, UART_CLKDIV_MASK = 0xFFFFF };
+enum { CACHED_REGS = 24, ROM_BAUD = 115200, UART_CLKDIV_MASK = 0xFFFFF, BITS_PER_PAD = 6 };
 
 /* Many fields share a register: each is read once. The first error stays. */
 struct regs {
@@ -197,6 +197,14 @@ static void read_guard(struct regs *regs, const struct ef_guard_regs *guard, str
     id->no_manual_encrypt = bits_value(regs, &guard->no_manual_encrypt) != 0;
 }
 
+static uint32_t attach_word(struct regs *regs, const struct ef_bits pads[EF_PAD_COUNT])
+{
+    uint32_t word = 0;
+    for (unsigned i = 0; i < EF_PAD_COUNT; i++)
+        word |= bits_value(regs, &pads[i]) << (BITS_PER_PAD * i);
+    return word;
+}
+
 static enum ef_err check_mac(struct ef_esp *esp, const struct ef_chip *chip,
                              const struct ef_identity *id)
 {
@@ -224,6 +232,7 @@ enum ef_err ef_chip_identify(struct ef_esp *esp, const struct ef_chip *chip,
         facts[i] = field_value(&regs, &rows->fields[i]);
     describe(rows, facts, id);
     read_guard(&regs, &chip->guard, id);
+    id->pads = attach_word(&regs, chip->pads);
     if (rows->mac_layout == EF_MAC_ESP8266)
         mac_esp8266(&regs, rows, id);
     else

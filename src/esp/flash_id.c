@@ -95,16 +95,24 @@ enum ef_err ef_flash_id_size(uint32_t id, uint64_t *size_bytes)
 
 const char *ef_flash_id_maker(uint32_t id)
 {
+    /* JEDEC's numbers are shared between banks; these are the makers whose SPI flash is met
+     * beside Espressif's chips, as flashrom and the ESP8266 Arduino core list them. */
     static const struct {
         uint8_t id;
         const char *name;
     } MAKERS[] = {
-        {0x01, "Spansion"}, {0x0B, "XTX"},      {0x1C, "EON"},        {0x1F, "Adesto"},
-        {0x20, "XMC"},      {0x5E, "Zbit"},     {0x68, "Boya"},       {0x85, "Puya"},
-        {0x8C, "ESMT"},     {0x9D, "ISSI"},     {0xA1, "Fudan"},      {0xBA, "Zetta"},
-        {0xBF, "SST"},      {0xC2, "Macronix"}, {0xC8, "GigaDevice"}, {0xCD, "TH"},
-        {0xEF, "Winbond"},
+        {0x01, "Spansion"},   {0x0B, "XTX"},     {0x1C, "EON"},        {0x1F, "Adesto"},
+        {0x20, "XMC"},        {0x37, "AMIC"},    {0x52, "Alliance"},   {0x5E, "Zbit"},
+        {0x62, "Sanyo"},      {0x68, "Boya"},    {0x85, "Puya"},       {0x89, "Intel"},
+        {0x8C, "ESMT"},       {0x9D, "ISSI"},    {0xA1, "Fudan"},      {0xAD, "Hynix"},
+        {0xBA, "Zetta"},      {0xBF, "SST"},     {0xC2, "Macronix"},   {0xC4, "Giantec"},
+        {0xC8, "GigaDevice"}, {0xCD, "TH"},      {0xD5, "Nantronics"}, {0xE0, "BergMicro"},
+        {0xEF, "Winbond"},    {0xF8, "Fidelix"},
     };
+    /* XMC took the number of ST's flash, now Micron's; their N25Q and MT25Q have these types. */
+    uint32_t type = id >> 8 & 0xFF;
+    if ((id & 0xFF) == 0x20 && (type == 0xBA || type == 0xBB))
+        return "Micron";
     for (size_t i = 0; i < sizeof(MAKERS) / sizeof(MAKERS[0]); i++) {
         if (MAKERS[i].id == (id & 0xFF))
             return MAKERS[i].name;

@@ -85,42 +85,15 @@ enum ef_err ef_loader_choose(struct ef_session *s)
     return EF_OK;
 }
 
-/*
- * The ESP32's ROM attaches the pins that it is told; those of flash in the package are in its
- * efuses (all zeros: the usual ones). Other ROMs find theirs.
- */
-static enum ef_err attach_pins(struct ef_session *s, uint32_t *word)
-{
-    enum { WORD3 = 0x3FF5A00C, WORD5 = 0x3FF5A014, HD_SHIFT = 4, EFUSE_PIN_BITS = 5, PIN_BITS = 6 };
-    enum { PIN_MASK = (1 << EFUSE_PIN_BITS) - 1, IN_WORD5 = 4, HD_AT = 24 };
-    uint32_t word3;
-    uint32_t word5;
-    *word = 0;
-    if (s->chip->id != EF_CHIP_ESP32)
-        return EF_OK;
-    enum ef_err err = ef_read_sure(&s->esp, WORD3, &word3);
-    if (err == EF_OK)
-        err = ef_read_sure(&s->esp, WORD5, &word5);
-    if (err != EF_OK)
-        return err;
-    for (unsigned i = 0; i < IN_WORD5; i++)
-        *word |= (word5 >> (EFUSE_PIN_BITS * i) & PIN_MASK) << (PIN_BITS * i);
-    *word |= (word3 >> HD_SHIFT & PIN_MASK) << HD_AT;
-    return EF_OK;
-}
-
 static enum ef_err attach_rom(struct ef_session *s)
 {
     uint8_t payload[16] = {0};
-    uint32_t pins;
     /* No SPI_ATTACH in the ESP8266's ROM: a FLASH_BEGIN that erases nothing attaches. */
     if (s->chip->id == EF_CHIP_ESP8266)
         return ef_command(&s->esp, EF_OP_FLASH_BEGIN, payload, sizeof(payload), 0, 0,
                           EF_COMMAND_TIMEOUT_MS, NULL);
-    enum ef_err err = attach_pins(s, &pins);
-    if (err != EF_OK)
-        return err;
-    ef_put_le32(payload, pins);
+    /* The ESP32's ROM attaches the pins that it is told; other ROMs find theirs. */
+    ef_put_le32(payload, s->identity.pads);
     return ef_command(&s->esp, EF_OP_SPI_ATTACH, payload, 8, 0, 0, EF_COMMAND_TIMEOUT_MS, NULL);
 }
 

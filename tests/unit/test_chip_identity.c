@@ -274,12 +274,71 @@ static void crystal_behind_a_socket(void **state)
     free(fake);
 }
 
+/* The ESP32's ROM is told where the flash in the package is; esptool's words for it. */
+static void pads_of_in_package_flash(void **state)
+{
+    (void)state;
+    const struct ef_chip *chip = ef_chip_by_id(EF_CHIP_ESP32);
+    struct fake_loader *fake = fake_new(chip);
+    struct ef_identity id;
+    fake_set(fake, 0x3FF5A004, 1);
+    assert_int_equal(identify(fake, chip, &id), EF_OK);
+    assert_int_equal(id.pads, 0);
+    fake_set(fake, 0x3FF5A00C, 0xFFFFFE0F | 11U << 4);
+    fake_set(fake, 0x3FF5A014, 0xFFF00000 | 6U | 17U << 5 | 8U << 10 | 16U << 15);
+    assert_int_equal(identify(fake, chip, &id), EF_OK);
+    assert_int_equal(id.pads, 11U << 24 | 16U << 18 | 8U << 12 | 17U << 6 | 6U);
+    free(fake);
+}
+
+/* Where a ROM takes its crystal for another one; the numbers are those that esptool sends. */
+static void rom_baud(void **state)
+{
+    (void)state;
+    static const struct {
+        enum ef_chip_id chip;
+        uint8_t crystal_mhz;
+        struct fake_reg regs[2];
+        uint32_t baud, told;
+    } ROWS[] = {
+        {EF_CHIP_ESP32C2, 40, {{0, 0}}, 460800, 460800},
+        {EF_CHIP_ESP32C2, 26, {{0, 0}}, 460800, 708923},
+        {EF_CHIP_ESP32C5, 48, {{0x60096110, 0xB0FFFFFF}}, 460800, 460800},
+        {EF_CHIP_ESP32C5, 48, {{0x60096110, 0x28000000}}, 460800, 384000},
+        {EF_CHIP_ESP32C5, 40, {{0x60096110, 0x30000000}}, 460800, 552960},
+        {EF_CHIP_ESP32C5, 40, {{0x60096110, 0x03FFFFFF}}, 460800, 460800}, /* 3 MHz: no sense */
+        {EF_CHIP_ESP32, 40, {{0x3FF5A010, 0xFF00}}, 921600, 921600},
+        {EF_CHIP_ESP32, 40, {{0x3FF5A010, 140}, {0x3FF5F06C, 744 << 7 | 0x7F}}, 921600, 937440},
+        {EF_CHIP_ESP32, 26, {{0x3FF5A010, 140}, {0x3FF5F06C, 475 << 7}}, 115200, 115096},
+        {EF_CHIP_ESP32S3, 40, {{0, 0}}, 2000000, 2000000},
+        {EF_CHIP_ESP32C2, 0, {{0, 0}}, 460800, 460800}, /* Secure Download Mode */
+    };
+    for (size_t i = 0; i < COUNT(ROWS); i++) {
+        const struct ef_chip *chip = ef_chip_by_id(ROWS[i].chip);
+        struct fake_loader *fake = fake_new(chip);
+        struct ef_identity id = {.crystal_mhz = ROWS[i].crystal_mhz};
+        uint32_t told = 0;
+        for (size_t r = 0; r < 2 && ROWS[i].regs[r].addr != 0; r++)
+            fake_set(fake, ROWS[i].regs[r].addr, ROWS[i].regs[r].value);
+        assert_int_equal(ef_chip_rom_baud(&fake->esp, chip, &id, ROWS[i].baud, &told), EF_OK);
+        assert_int_equal(told, ROWS[i].told);
+        fake->lose_op = EF_OP_READ_REG;
+        fake->lose = UINT32_MAX;
+        bool reads = chip->rom_clock.mhz_in.width || chip->rom_clock.cycles.width;
+        assert_int_equal(ef_chip_rom_baud(&fake->esp, chip, &id, ROWS[i].baud, &told),
+                         reads ? EF_TIMEOUT : EF_OK);
+        free(fake);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identity_text),
         cmocka_unit_test(mac_of_nothing),
         cmocka_unit_test(crystal_behind_a_socket),
+        cmocka_unit_test(pads_of_in_package_flash),
+        cmocka_unit_test(rom_baud),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,6 +125,9 @@ static void makers(void **state)
     assert_string_equal(ef_flash_id_maker(0x1640C8), "GigaDevice");
     assert_string_equal(ef_flash_id_maker(0x1640EF), "Winbond");
     assert_string_equal(ef_flash_id_maker(0x164020), "XMC");
+    assert_string_equal(ef_flash_id_maker(0x18BA20), "Micron");
+    assert_string_equal(ef_flash_id_maker(0x18BAC8), "GigaDevice");
+    assert_string_equal(ef_flash_id_maker(0x1340E0), "BergMicro");
     assert_string_equal(ef_flash_id_maker(0x164077), "unknown");
 }
 
