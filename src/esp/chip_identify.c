@@ -54,8 +54,8 @@ static uint32_t field_value(struct regs *regs, const struct ef_field *field)
     return field->map ? field->map[value] : value;
 }
 
-static bool conditions_hold(const struct ef_condition when[EF_RULE_CONDITIONS],
-                            const uint32_t facts[EF_FACT_COUNT])
+/* `when` has EF_RULE_CONDITIONS of them: said as an array, gcc's sanitized build takes it amiss. */
+static bool conditions_hold(const struct ef_condition *when, const uint32_t facts[EF_FACT_COUNT])
 {
     for (size_t i = 0; i < EF_RULE_CONDITIONS && when[i].fact != EF_FACT_NONE; i++) {
         if (facts[when[i].fact] != when[i].value)
