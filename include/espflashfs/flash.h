@@ -60,6 +60,7 @@ struct ef_flash {
     bool read_proven;       /* what read delivers needs no more proof */
     bool erases_ahead;      /* write erases first, as far as its command says on arrival */
     uint64_t strays;        /* times that a write or erase may have hit other sectors than meant */
+    uint64_t slowdowns;     /* times that recover went on at a lower rate of the line */
     struct ef_flash *below; /* owned; NULL at the bottom */
     struct ef_log *log;
 };
@@ -75,8 +76,9 @@ enum ef_err ef_flash_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
                             uint8_t md5[EF_DIGEST_BYTES]);
 enum ef_err ef_flash_recover(struct ef_flash *f);
 
-/* The strays counted in the whole stack. */
+/* The strays, and the slowdowns, counted in the whole stack. */
 uint64_t ef_flash_strays(const struct ef_flash *f);
+uint64_t ef_flash_slowdowns(const struct ef_flash *f);
 
 /* Frees the whole stack. NULL is fine. */
 void ef_flash_free(struct ef_flash *f);
@@ -110,8 +112,8 @@ struct ef_flash *ef_flash_verify_new(struct ef_flash *below);
 
 /*
  * Repeats what failed for a transient reason, after bringing the line back in step; every
- * operation here is safe to repeat. Gives up after five attempts without progress. Takes
- * `below` over, also on failure.
+ * operation here is safe to repeat. Gives up after five attempts without progress at one
+ * rate of the line. Takes `below` over, also on failure.
  */
 struct ef_flash *ef_flash_retry_new(struct ef_flash *below);
 

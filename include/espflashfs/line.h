@@ -44,7 +44,7 @@ struct ef_line {
     const struct ef_line_ops *ops;
     char name[EF_PORT_NAME_MAX]; /* as the user spelt it */
     const char *kind;            /* "socket", "tty", "serial" */
-    uint32_t baud;               /* in force; 0 where the far end owns it */
+    _Atomic uint32_t baud;       /* in force; 0 where the far end owns it. Any thread may look */
     uint16_t usb_vid, usb_pid;   /* of the USB device behind the port; 0 where there is none */
     bool one_by_one;             /* this line cannot change both modem lines at once */
     struct ef_log *log;

@@ -43,7 +43,7 @@ enum ef_wire {
 struct ef_session_config {
     const char *port;
     uint32_t baud;    /* to work at; the connection starts at 115200 */
-    bool baud_auto;   /* `baud` is only where to start climbing */
+    bool baud_auto;   /* the highest rate that works instead, as esp/baud.c finds it */
     const char *chip; /* NULL or "auto": whatever answers */
     enum ef_before before;
     enum ef_after after;
@@ -58,6 +58,15 @@ struct ef_session_config {
     uint64_t size;                   /* 0: from the flash id */
 };
 
+/* What is known of the line's rates; the line's own `baud` is the one in force. Of esp/baud.c. */
+struct ef_rates {
+    uint32_t working;   /* settled on; 0 before that */
+    uint32_t slowdowns; /* times that work had to go on at a lower rate */
+    uint32_t rom_crystal_mhz; /* what the ROM believes to have, where it may be wrong; else 0 */
+    uint64_t debt;      /* failures of late, as bytes; what comes through clean pays it off */
+    uint64_t debt_at;   /* bytes through the line when it was reckoned */
+};
+
 struct ef_session {
     struct ef_session_config config;
     struct ef_log *log;
@@ -69,6 +78,7 @@ struct ef_session {
     struct ef_security security; /* the reply to GET_SECURITY_INFO */
     struct ef_guard guard;
     enum ef_wire wire;
+    struct ef_rates rates;
     struct ef_stub stub; /* kept, to be uploaded again after a reset of the chip */
     bool with_stub;
     uint32_t flash_id;
@@ -93,7 +103,10 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
 
 /*
  * Brings a line that lost step back: drops what is in flight, syncs, and sets the loader
- * up again if the chip was reset meanwhile. EF_GONE, or EF_TIMEOUT after about 5 s.
+ * up again if the chip was reset meanwhile. With baud=auto, a rate at which it is asked for
+ * too often is left for the next lower one (rates.slowdowns counts), and a board that does
+ * not answer at any rate is reset where the line can. EF_GONE, or EF_TIMEOUT after about
+ * 5 s, 20 s with baud=auto.
  */
 enum ef_err ef_session_recover(struct ef_session *session);
 
@@ -108,6 +121,9 @@ enum ef_err ef_session_md5(struct ef_session *session, uint32_t addr, uint32_t l
 
 /* Leaves the board as config.after says and closes the port. */
 void ef_session_close(struct ef_session *session);
+
+/* False where the far end of the line owns the rate, and on built-in USB, which has none. */
+bool ef_session_has_baud(const struct ef_session *session);
 
 /*
  * SYNC up to `tries` times, 100 ms apart at first. Sets esp->stub by who answered. Where

@@ -108,7 +108,7 @@ void ef_session_leave_board(struct ef_session *s)
     if (!s->chip)
         return;
     /* The next program to open the port expects the ROM's baud. */
-    if (s->line->baud != 0 && s->line->baud != EF_ROM_BAUD)
+    if (ef_session_has_baud(s) && s->line->baud != EF_ROM_BAUD)
         ef_baud_change(s, EF_ROM_BAUD);
     if (s->config.after == EF_AFTER_NO_RESET && s->esp.stub)
         leave_in_rom(s);

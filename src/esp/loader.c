@@ -139,13 +139,5 @@ enum ef_err ef_loader_start(struct ef_session *s)
             return err;
         }
     }
-    err = attach_flash(s);
-    if (err != EF_OK)
-        return err;
-    /* The ESP8266's ROM detects the baud at the first sync and cannot change it. */
-    bool rom_8266 = s->chip->id == EF_CHIP_ESP8266 && !s->esp.stub;
-    bool has_baud = s->line->baud != 0 && s->wire == EF_WIRE_UART && !s->guard.secure_download;
-    if (has_baud && !rom_8266 && s->config.baud != s->line->baud)
-        return ef_baud_change(s, s->config.baud);
-    return EF_OK;
+    return attach_flash(s);
 }

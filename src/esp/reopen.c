@@ -32,7 +32,8 @@ static struct ef_line *open_when_back(struct ef_session *s, ef_deadline deadline
 
 enum ef_err ef_connect_reopen(struct ef_session *s, ef_deadline deadline)
 {
-    if (!can_come_back(s->line))
+    /* Once the board is at work, other threads look at the line. */
+    if (!can_come_back(s->line) || s->rates.working != 0)
         return EF_GONE;
     ef_log(s->log, EF_LOG_INFO, "%s has left: waiting for it to come back", s->config.port);
     s->bytes_in += s->line->bytes_in;

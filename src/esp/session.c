@@ -1,6 +1,6 @@
 #include "espflashfs/session.h"
 
-#include "session_steps.h"
+#include "baud.h"
 
 #include <string.h>
 
@@ -85,6 +85,8 @@ static enum ef_err open_steps(struct ef_session *s)
     ef_log(s->log, EF_LOG_INFO, "Loader: %s",
            !s->esp.stub ? "ROM" : (s->stub.path[0] ? s->stub.path : "stub, already running"));
     err = ef_flash_detect(s);
+    if (err == EF_OK)
+        err = ef_baud_settle(s);
     s->loader_ready = err == EF_OK;
     return err;
 }
@@ -118,7 +120,13 @@ static enum ef_err sync_again(struct ef_session *s)
     enum ef_err err = ef_command_drain(&s->esp, 50);
     if (err != EF_OK)
         return err;
+    bool stub = s->esp.stub;
     err = ef_esp_sync(&s->esp, RECOVER_SYNCS);
+    if (err == EF_OK && stub && !s->esp.stub && s->line->baud > EF_ROM_BAUD) {
+        /* A chip that was reset is not at this rate: what said so was damaged. */
+        s->esp.stub = true;
+        return EF_TIMEOUT;
+    }
     if (err != EF_TIMEOUT || s->line->baud <= EF_ROM_BAUD)
         return err;
     /* A chip that was reset is back at its ROM's baud. */
@@ -132,7 +140,10 @@ static enum ef_err sync_again(struct ef_session *s)
 
 enum ef_err ef_session_recover(struct ef_session *s)
 {
-    enum ef_err err = sync_again(s);
+    bool slower = ef_baud_count_failure(s) && ef_baud_can_slow_down(s);
+    enum ef_err err = slower ? EF_TIMEOUT : sync_again(s);
+    if (err == EF_TIMEOUT && ef_baud_can_slow_down(s))
+        err = ef_baud_slow_down(s);
     if (err != EF_OK || (s->loader_ready && s->with_stub && s->esp.stub))
         return err;
     if (s->with_stub && !s->esp.stub) {
@@ -146,6 +157,8 @@ enum ef_err ef_session_recover(struct ef_session *s)
     err = ef_loader_start(s);
     if (err == EF_OK)
         err = ef_flash_set_params(s);
+    if (err == EF_OK)
+        err = ef_baud_resume(s);
     s->loader_ready = err == EF_OK;
     return err;
 }

@@ -27,7 +27,7 @@ enum ef_err ef_watchdogs_off(struct ef_session *s);
 /* Settles on stub or ROM and loads the stub's file; sets no_flash_why where neither will do. */
 enum ef_err ef_loader_choose(struct ef_session *s);
 
-/* Starts what was chosen, attaches the flash, raises the baud. Also after a chip's reset. */
+/* Starts what was chosen and attaches the flash. Also after a chip's reset. */
 enum ef_err ef_loader_start(struct ef_session *s);
 
 /* Reads the flash id and settles the size. */
@@ -42,7 +42,10 @@ enum ef_err ef_flash_find_repeat(struct ef_session *s, uint32_t *size);
 /* SPI_SET_PARAMS: without it a ROM believes in 2 MiB. */
 enum ef_err ef_flash_set_params(struct ef_session *s);
 
-/* Changes the baud at both ends; back to the old one if nothing answers. */
+/*
+ * Changes the baud at both ends. EF_UNSUPPORTED (the port), EF_REJECTED (the chip): nothing
+ * was changed. Otherwise the line is at `baud`, EF_TIMEOUT if nothing answers there.
+ */
 enum ef_err ef_baud_change(struct ef_session *s, uint32_t baud);
 
 /* Leaves the board as config.after says; a device that leaves the bus in its reset is no error. */

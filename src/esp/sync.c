@@ -22,16 +22,18 @@ static enum ef_err sync_once(struct ef_esp *esp, int wait_ms)
     enum ef_err err = ef_command(esp, EF_OP_SYNC, PAYLOAD, sizeof(PAYLOAD), 0, 0, wait_ms, &reply);
     if (err != EF_OK)
         return err;
-    bool stub = reply.value == 0;
-    for (int i = 1; i < SYNC_REPLIES; i++) {
+    /* What most of them say: on a line that damages one, a stub is not to pass for a ROM. */
+    int replies = 1;
+    int of_a_stub = reply.value == 0;
+    for (; replies < SYNC_REPLIES; replies++) {
         err = ef_command_receive(esp, EF_OP_SYNC, 0, ef_deadline_in(SHORT_WAIT_MS), &reply);
         if (err == EF_GONE)
             return err;
         if (err != EF_OK)
             break;
-        stub = stub && reply.value == 0;
+        of_a_stub += reply.value == 0;
     }
-    esp->stub = stub;
+    esp->stub = 2 * of_a_stub > replies;
     return ef_command_drain(esp, QUIET_MS);
 }
 

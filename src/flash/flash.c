@@ -57,6 +57,14 @@ uint64_t ef_flash_strays(const struct ef_flash *f)
     return strays;
 }
 
+uint64_t ef_flash_slowdowns(const struct ef_flash *f)
+{
+    uint64_t slowdowns = 0;
+    for (; f; f = f->below)
+        slowdowns += f->slowdowns;
+    return slowdowns;
+}
+
 void ef_flash_free(struct ef_flash *f)
 {
     while (f) {

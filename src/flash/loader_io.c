@@ -132,5 +132,8 @@ void ef_loader_free(struct ef_flash *f)
 
 enum ef_err ef_loader_recover(struct ef_flash *f)
 {
-    return ef_session_recover(ef_loader_session(f));
+    struct ef_session *s = ef_loader_session(f);
+    enum ef_err err = ef_session_recover(s);
+    f->slowdowns = s->rates.slowdowns;
+    return err;
 }

@@ -1,28 +1,32 @@
 #include "wrapper.h"
 
-/* Attempts in a row without progress. */
+/* Attempts in a row without progress at one rate of the line. */
 enum { ATTEMPTS = 5 };
 
 /*
  * Decides what follows a failed attempt: EF_OK to try again on a line brought back in step,
- * else the error to return.
+ * else the error to return. A lower rate is a new beginning; there are few of them.
  */
-static enum ef_err prepare_again(struct ef_flash *f, enum ef_err err, int attempt, const char *what,
-                                 uint32_t addr, uint32_t len)
+static enum ef_err prepare_again(struct ef_flash *f, enum ef_err err, int *attempts,
+                                 const char *what, uint32_t addr, uint32_t len)
 {
     if (!ef_err_is_transient(err))
         return err;
-    bool last = attempt + 1 >= ATTEMPTS;
+    bool last = ++*attempts >= ATTEMPTS;
+    uint64_t slowdowns = ef_flash_slowdowns(f->below);
     ef_log(f->log, last ? EF_LOG_ERROR : EF_LOG_WARN,
            "%s of %u bytes at 0x%x: %s (attempt %d of %d)", what, (unsigned)len, (unsigned)addr,
-           ef_err_text(err), attempt + 1, ATTEMPTS);
+           ef_err_text(err), *attempts, ATTEMPTS);
     enum ef_err recovered = ef_flash_recover(f->below);
     if (recovered != EF_OK) {
         ef_log(f->log, EF_LOG_ERROR, "%s at 0x%x: the board does not answer any more: %s", what,
                (unsigned)addr, ef_err_text(recovered));
         return recovered;
     }
-    return last ? err : EF_OK;
+    if (ef_flash_slowdowns(f->below) == slowdowns)
+        return last ? err : EF_OK;
+    *attempts = 0;
+    return EF_OK;
 }
 
 /*
@@ -38,7 +42,7 @@ static enum ef_err retry_read(struct ef_flash *f, struct ef_read *r)
 {
     uint64_t strays = ef_flash_strays(f->below);
     enum ef_err err = EF_OK;
-    int attempt = 0;
+    int attempts = 0;
     while (r->done < r->len && err == EF_OK) {
         struct ef_read rest = *r;
         rest.addr += r->done;
@@ -48,8 +52,8 @@ static enum ef_err retry_read(struct ef_flash *f, struct ef_read *r)
         r->done += rest.done;
         if (err == EF_OK)
             break;
-        attempt = rest.done > 0 ? 0 : attempt;
-        err = prepare_again(f, err, attempt++, "read", r->addr + r->done, r->len - r->done);
+        attempts = rest.done > 0 ? 0 : attempts;
+        err = prepare_again(f, err, &attempts, "read", r->addr + r->done, r->len - r->done);
         err = unless_stray(f, strays, err);
     }
     return unless_stray(f, strays, err);
@@ -58,9 +62,9 @@ static enum ef_err retry_read(struct ef_flash *f, struct ef_read *r)
 static enum ef_err retry_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data)
 {
     enum ef_err err;
-    int attempt = 0;
+    int attempts = 0;
     while ((err = ef_flash_write(f->below, addr, len, data)) != EF_OK) {
-        err = prepare_again(f, err, attempt++, "write", addr, len);
+        err = prepare_again(f, err, &attempts, "write", addr, len);
         if (err != EF_OK)
             break;
     }
@@ -70,9 +74,9 @@ static enum ef_err retry_write(struct ef_flash *f, uint32_t addr, uint32_t len, 
 static enum ef_err retry_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
 {
     enum ef_err err;
-    int attempt = 0;
+    int attempts = 0;
     while ((err = ef_flash_erase(f->below, addr, len)) != EF_OK) {
-        err = prepare_again(f, err, attempt++, "erase", addr, len);
+        err = prepare_again(f, err, &attempts, "erase", addr, len);
         if (err != EF_OK)
             break;
     }
@@ -84,9 +88,9 @@ static enum ef_err retry_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
 {
     uint64_t strays = ef_flash_strays(f->below);
     enum ef_err err;
-    int attempt = 0;
+    int attempts = 0;
     while ((err = ef_flash_digest(f->below, addr, len, md5)) != EF_OK) {
-        err = prepare_again(f, err, attempt++, "digest", addr, len);
+        err = prepare_again(f, err, &attempts, "digest", addr, len);
         err = unless_stray(f, strays, err);
         if (err != EF_OK)
             break;

@@ -104,10 +104,11 @@ static void print_connection(FILE *out, const struct ef_session *s)
     char port[4 * sizeof(s->line->name) + 1];
     ef_text_escape(port, sizeof(port), s->line->name);
     fprintf(out, "Port: %s\n", port);
+    uint32_t baud = s->line->baud;
     if (s->wire != EF_WIRE_UART)
         fprintf(out, "Baud: none (built-in USB)\n");
-    else if (s->line->baud)
-        fprintf(out, "Baud: %u\n", s->line->baud);
+    else if (baud)
+        fprintf(out, "Baud: %u\n", baud);
     else
         fprintf(out, "Baud: set at the far end\n");
     if (!s->with_stub)
