@@ -335,10 +335,14 @@ static enum ef_err settle_at(struct ef_session *s, uint32_t baud)
     return err;
 }
 
-/* The ESP8266's ROM detects the baud at the first sync and cannot change it. */
+/*
+ * The ESP8266's ROM detects the baud at the first sync and cannot change it. In Secure Download
+ * Mode no digest would tell what a higher rate has done to a write.
+ */
 static bool can_change(const struct ef_session *s)
 {
-    return ef_session_has_baud(s) && (s->esp.stub || s->chip->rom_can_flash);
+    bool loader_can = s->esp.stub || s->chip->rom_can_flash;
+    return ef_session_has_baud(s) && loader_can && !s->guard.secure_download;
 }
 
 enum ef_err ef_baud_settle(struct ef_session *s)

@@ -17,7 +17,6 @@
 enum {
     REPLY_MS = 500, /* a loader answers in a few ms; bridges and networks add some */
     ROUNDS = 4,
-    SECURE_ROUNDS = 16, /* the same without a piece of flash */
     GRAIN = 64,         /* the ROM reads flash in words; a multiple keeps clear of that */
     PLACE_LEN = 0x400,  /* enough to see whether something lies there */
     SPREAD = 0x40000,   /* of the other questions */
@@ -37,35 +36,25 @@ static ef_deadline reply_deadline(const struct ef_session *s, size_t len)
     return ef_deadline_in(REPLY_MS + ef_link_wire_ms(&s->link, len));
 }
 
-/* Secure Download Mode has no digests and no reads: what tells of itself is all there is to ask. */
-static enum ef_op question_op(const struct ef_session *s)
-{
-    return s->security.secure_download ? EF_OP_GET_SECURITY_INFO : EF_OP_SPI_FLASH_MD5;
-}
-
 static enum ef_err ask(struct ef_session *s, uint32_t addr, uint32_t len)
 {
     uint8_t payload[16] = {0};
-    size_t payload_len = s->security.secure_download ? 0 : sizeof(payload);
     ef_put_le32(payload, addr);
     ef_put_le32(payload + 4, len);
-    return ef_command_send(&s->esp, question_op(s), payload, payload_len, 0,
+    return ef_command_send(&s->esp, EF_OP_SPI_FLASH_MD5, payload, sizeof(payload), 0,
                            reply_deadline(s, sizeof(payload)));
 }
 
-/* The stub sends 16 bytes, the ROM their hex digits; security information lacks its last two
- * words on the ESP32-S2. */
+/* The stub sends 16 bytes, the ROM their hex digits. */
 static size_t answer_len(const struct ef_session *s)
 {
-    if (s->security.secure_download)
-        return s->security.has_chip_id ? 20 : 12;
     return s->esp.stub ? EF_BAUD_ANSWER_MAX / 2 : EF_BAUD_ANSWER_MAX;
 }
 
 static enum ef_err hear(struct ef_session *s, uint8_t *answer)
 {
     struct ef_reply reply;
-    enum ef_err err = ef_command_receive(&s->esp, question_op(s), answer_len(s),
+    enum ef_err err = ef_command_receive(&s->esp, EF_OP_SPI_FLASH_MD5, answer_len(s),
                                          reply_deadline(s, answer_len(s)), &reply);
     if (err == EF_OK)
         memcpy(answer, reply.data, answer_len(s));
@@ -224,11 +213,8 @@ static enum ef_err read_rom(struct ef_session *s, uint32_t addr, uint8_t *buf, u
 enum ef_err ef_baud_check(struct ef_session *s, const struct ef_baud_questions *q)
 {
     enum ef_err err = EF_OK;
-    int rounds = s->security.secure_download ? SECURE_ROUNDS : ROUNDS;
-    for (int i = 0; i < rounds && err == EF_OK; i++)
+    for (int i = 0; i < ROUNDS && err == EF_OK; i++)
         err = ask_all(s, q);
-    if (s->security.secure_download)
-        return err;
     uint32_t len = ef_min_u32(s->esp.stub ? STUB_BULK : ROM_BULK, s->flash_size - q->bulk_addr);
     uint8_t *buf = err == EF_OK ? malloc(len) : NULL;
     if (err != EF_OK || !buf)

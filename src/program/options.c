@@ -16,8 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The highest rate that USB bridges and chips share; below what any of them may fail at. */
-enum { DEFAULT_BAUD = 460800, BAUD_MIN = 9600, BAUD_MAX = 4000000 };
+enum { DEFAULT_BAUD = 115200, BAUD_MIN = 9600, BAUD_MAX = 4000000 };
 
 /* The form with a space takes --NAME=VALUE too, as "=VALUE"; the one behind it sets that right. */
 #define TEXT(name, field)                                                                          \
@@ -310,7 +309,7 @@ void ef_options_help(void)
         "\n"
         "Options, as --NAME=VALUE or -o NAME=VALUE:\n"
         "    port=PORT              instead of the argument\n"
-        "    baud=RATE              rate to work at (auto: 460800)\n"
+        "    baud=RATE              rate to work at; auto: the highest that works\n"
         "    chip=NAME              auto, or a name like esp8266 or esp32s3: refuse any other\n"
         "    before=MODE            default-reset, usb-reset, no-reset, no-reset-no-sync: how the\n"
         "                           board gets into its boot loader\n"
