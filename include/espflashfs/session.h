@@ -60,11 +60,11 @@ struct ef_session_config {
 
 /* What is known of the line's rates; the line's own `baud` is the one in force. Of esp/baud.c. */
 struct ef_rates {
-    uint32_t working;         /* settled on; 0 before that */
-    uint32_t slowdowns;       /* times that work had to go on at a lower rate */
-    uint32_t rom_crystal_mhz; /* what the ROM believes to have, where it may be wrong; else 0 */
-    uint64_t debt;            /* failures of late, as bytes; what comes through clean pays it off */
-    uint64_t debt_at;         /* bytes through the line when it was reckoned */
+    uint32_t working;     /* settled on; 0 before that */
+    uint32_t slowdowns;   /* times that work had to go on at a lower rate */
+    uint32_t rom_million; /* what the ROM is to be told for 1000000 baud */
+    uint64_t debt;        /* failures of late, as bytes; what comes through clean pays it off */
+    uint64_t debt_at;     /* bytes through the line when it was reckoned */
 };
 
 struct ef_session {

@@ -8,6 +8,7 @@ static const uint32_t RATES[] = {EF_ROM_BAUD, 460800, 921600, 1500000, 2000000, 
 enum {
     RATE_COUNT = sizeof(RATES) / sizeof(RATES[0]),
     /* The chip needs a moment to switch, and sends garbage while it does: esptool waits as long. */
+    MILLION = 1000000,
     SWITCH_WAIT_MS = 50,
     QUIET_MS = 10,
     TELL_MS = 500,  /* for the reply to CHANGE_BAUDRATE */
@@ -86,21 +87,19 @@ static enum ef_err port_takes(struct ef_session *s, uint32_t baud)
     return err == EF_OK ? back : err;
 }
 
-/* A ROM that is wrong about its crystal reckons with a clock that it does not have. */
-static uint32_t rate_for_chip(const struct ef_session *s, uint32_t baud)
+/* Once, on a line that is sound: later its registers may be out of reach. */
+static enum ef_err learn_rom_scale(struct ef_session *s)
 {
-    uint64_t believed = s->rates.rom_crystal_mhz;
-    uint8_t real = s->identity.crystal_mhz;
-    return !s->esp.stub && believed && real ? (uint32_t)(baud * believed / real) : baud;
+    s->rates.rom_million = MILLION;
+    return s->esp.stub
+               ? EF_OK
+               : ef_chip_rom_baud(&s->esp, s->chip, &s->identity, MILLION, &s->rates.rom_million);
 }
 
-static void learn_rom_crystal(struct ef_session *s)
+static uint32_t rate_for_chip(const struct ef_session *s, uint32_t baud)
 {
-    const struct ef_bits *bits = &s->chip->rom_crystal;
-    s->rates.rom_crystal_mhz = s->chip->rom_crystal_mhz;
-    if (bits->reg && !s->esp.stub &&
-        ef_chip_read_bits(&s->esp, bits, &s->rates.rom_crystal_mhz) != EF_OK)
-        s->rates.rom_crystal_mhz = 0;
+    uint64_t told = s->rates.rom_million;
+    return !s->esp.stub && told ? (uint32_t)(baud * told / MILLION) : baud;
 }
 
 /*
@@ -349,10 +348,12 @@ enum ef_err ef_baud_settle(struct ef_session *s)
 {
     if (!can_change(s))
         return EF_OK;
-    learn_rom_crystal(s);
+    enum ef_err err = learn_rom_scale(s);
+    if (err != EF_OK)
+        return err;
     if (automatic(s))
         return settle_automatically(s);
-    enum ef_err err = settle_at(s, s->config.baud);
+    err = settle_at(s, s->config.baud);
     if (err == EF_OK)
         s->rates.working = s->line->baud;
     return err;
