@@ -62,7 +62,13 @@ static void reset_into_firmware(struct ef_session *s)
         ef_log(s->log, EF_LOG_ERROR, "reset sequence `%s`: %s", steps, why);
         return;
     }
-    enum ef_err err = !custom && reset_usb(s) ? EF_OK : ef_reset_play(s->line, &sequence);
+    enum ef_err err = EF_OK;
+    if (custom || !reset_usb(s)) {
+        /* A tty keeps its baud: `cat` of the port then shows what the firmware says. */
+        if (s->line->baud != 0 && s->line->baud != EF_ROM_BAUD)
+            ef_line_set_baud(s->line, EF_ROM_BAUD);
+        err = ef_reset_play(s->line, &sequence);
+    }
     /* Built-in USB leaves the bus with the reset that was asked for. */
     if (err == EF_OK || err == EF_GONE)
         ef_log(s->log, EF_LOG_INFO, "the board was reset and runs its firmware");

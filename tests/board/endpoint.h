@@ -50,9 +50,9 @@ struct eb_endpoint {
 };
 
 /*
- * `where` is socket:PORT, rfc2217:PORT or pty:LINK. 0, or -1 with a sentence in `why`. Sockets
- * listen on 127.0.0.1 alone; port 0 picks a free one. An existing LINK that is a symbolic link is
- * replaced.
+ * `where` is socket:PORT, rfc2217:PORT, usbip:PORT[:KIND] or pty:LINK. 0, or -1 with a sentence in
+ * `why`. Sockets listen on 127.0.0.1 alone; port 0 picks a free one. An existing LINK that is a
+ * symbolic link is replaced.
  */
 int eb_endpoint_open(struct eb_endpoint *endpoint, const char *where, char *why, size_t why_cap);
 
@@ -61,7 +61,12 @@ int eb_endpoint_open_socket(struct eb_endpoint *endpoint, const char *port, char
                             size_t why_cap);
 int eb_endpoint_open_rfc2217(struct eb_endpoint *endpoint, const char *port, char *why,
                              size_t why_cap);
+int eb_endpoint_open_usbip(struct eb_endpoint *endpoint, const char *where, char *why,
+                           size_t why_cap);
 int eb_endpoint_open_pty(struct eb_endpoint *endpoint, const char *link, char *why, size_t why_cap);
+
+/* Takes a host that knocks at listen_fd: its socket, which does not block, or -1. */
+int eb_endpoint_accept(const struct eb_endpoint *endpoint);
 
 /* The output speed set on a terminal, whatever number it is; 0 if it cannot be told. */
 uint32_t eb_terminal_baud(int fd);

@@ -13,14 +13,19 @@
 
 enum { BACKLOG = 4 };
 
+int eb_endpoint_accept(const struct eb_endpoint *endpoint)
+{
+    int on = 1;
+    int fd = accept4(endpoint->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return fd;
+}
+
 static int socket_look(struct eb_endpoint *endpoint, bool *connected)
 {
-    if (endpoint->fd < 0) {
-        endpoint->fd = accept4(endpoint->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        int on = 1;
-        if (endpoint->fd >= 0)
-            setsockopt(endpoint->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    }
+    if (endpoint->fd < 0)
+        endpoint->fd = eb_endpoint_accept(endpoint);
     *connected = endpoint->fd >= 0;
     return *connected ? endpoint->fd : endpoint->listen_fd;
 }

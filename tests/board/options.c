@@ -85,6 +85,8 @@ void eb_options_help(FILE *out)
             "  --real-size SIZE         less than that: contents repeat, as in a fake flash\n"
             "  --listen socket:PORT     on 127.0.0.1; port 0 picks a free one\n"
             "           rfc2217:PORT    with baud and modem lines, as telnet has them\n"
+            "           usbip:PORT      a USB-Serial-JTAG with bus id 1-1, for a kernel to attach\n"
+            "           usbip:PORT:KIND jtag; jtag-zero, which ends its transfers; cp210x\n"
             "           pty:LINK        a pseudo terminal, LINK points to it\n"
             "  --line-rate real|none    bytes take their time at the baud in force\n"
             "  --latency MS             a USB bridge's latency timer, chip to host\n"

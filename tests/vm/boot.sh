@@ -3,7 +3,7 @@
 # run in it, and a clean end.
 #   EF_BUILD  the build tree whose driver and board are tested
 #   EF_LOGS   where the guest's log is left; may be missing
-# Gives: WORK (gone afterwards), start_board, board_value, guest, and QEMU_PID.
+# Gives: WORK (gone afterwards), QEMU_PID, and the functions below.
 
 : "${EF_BUILD:?the build tree whose programs are tested}"
 : "${EF_LOGS:=$EF_BUILD/test-logs}"
@@ -45,6 +45,26 @@ board_log() {
         say "the log of $1 lacks '$2': $(tail -n 20 "$WORK/$1.log")"
         return 1
     }
+}
+
+# board_value NAME KEY: what the board's counters have behind KEY.
+board_value() {
+    awk -v name="$2 " 'index($0, name) == 1 { n = $NF } END { print n + 0 }' "$WORK/$1.counters"
+}
+
+# same_md5 NAME FILE: the flash of the board NAME, here, and a FILE in the guest.
+same_md5() {
+    host_md5=$(md5sum <"$WORK/$1.bin" | cut -d ' ' -f 1)
+    equal "$host_md5" "$(guest "md5_of $2")" && say "both are $host_md5"
+}
+
+# backup_and_restore DEVICE NAME: 1 MiB each way through /mnt, which shows the board NAME.
+backup_and_restore() {
+    check "$1: a backup with cp ends 0" guest 'time cp /mnt/flash.bin /tmp/copy'
+    check "$1: the backup of 1 MiB equals the flash" same_md5 "$2" /tmp/copy
+    check "$1: a restore with cp ends 0" guest \
+        'head -c 1048576 /dev/urandom >/tmp/new && time cp /tmp/new /mnt/flash.bin'
+    check "$1: the flash holds the restored 1 MiB" same_md5 "$2" /tmp/new
 }
 
 answer_is_whole_or_vm_ended() {

@@ -26,3 +26,46 @@ unmount() {
 md5_of() {
     md5sum <"$1" | cut -d ' ' -f 1
 }
+
+# attach PORT DEVICE: plugs in what the host serves at PORT, which becomes DEVICE.
+attach() {
+    usbip --tcp-port "$1" attach -r 10.0.2.2 -b 1-1 && wait_for 10 test -c "$2"
+}
+
+# says PATTERN command...: prints what the command prints; true where a line of that matches.
+says() {
+    pattern=$1
+    shift
+    "$@" >/tmp/says 2>&1
+    cat /tmp/says
+    grep -q -E "$pattern" /tmp/says
+}
+
+# unmount_and_listen DEVICE: unmounts, and prints what the board says then. Held open by somebody,
+# the port keeps what comes in, and how it is set: a read may have to wait for a byte.
+unmount_and_listen() {
+    exec 4<"$1"
+    unmount || return 1
+    stty -F "$1" min 1
+    timeout 2 cat "$1" | tr -d '\r'
+    exec 4<&-
+}
+
+# read_until_pulled: reads the flash; the kernel's log tells when that ended, and how.
+read_until_pulled() {
+    dd if="$MNT/flash.bin" of=/dev/null bs=64k 2>/tmp/reader
+    echo "reader: status $?, $(tail -n 1 /tmp/reader)" >/dev/kmsg
+}
+
+# since_the_pull: the reader got ENODEV; prints the milliseconds from when the kernel saw the
+# device go until then, by the kernel's own clock, and fails where they are more than 1000.
+since_the_pull() {
+    wait_for 20 grep -q . /tmp/reader
+    wait_for 5 sh -c 'dmesg | grep -q "reader: "'
+    dmesg | grep -E 'sendmsg failed|connection closed|USB disconnect|reader: '
+    dmesg | grep -q 'reader: status 1, .*No such device' || return 1
+    dmesg | tr -d '[]' | awk '
+        !pulled && /sendmsg failed|connection closed|USB disconnect/ { pulled = $1 }
+        /reader: / { ended = $1 }
+        END { ms = int((ended - pulled) * 1000); print ms " ms"; exit !(pulled && ms <= 1000) }'
+}

@@ -40,10 +40,17 @@ for name in $(busybox --list); do
 done
 modules
 program "$build/espflashfs" /bin/espflashfs
+# libc loads it by name when a thread is cancelled, as libfuse does when it ends.
+for libc in "$root"/lib/*/libc.so.6; do
+    cp -L "$(dirname "${libc#"$root"}")/libgcc_s.so.1" "$(dirname "$libc")"
+done
 program "$(command -v fusermount3)" /bin/fusermount3
 program /usr/sbin/usbip /bin/usbip
 cp -r -L "$build/stubs" "$root/bin/stubs"
-echo 'root:x:0:0:root:/:/bin/sh' >"$root/etc/passwd"
+# usbip wants the names of all vendors, and goes without.
+mkdir -p "$root/usr/share/misc"
+touch "$root/usr/share/misc/usb.ids"
+printf 'root:x:0:0:root:/:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n' >"$root/etc/passwd"
 printf 'root:x:0:\ndialout:x:20:\n' >"$root/etc/group"
 ln -s /proc/self/mounts "$root/etc/mtab"
 cp "$here/init" "$root/init"

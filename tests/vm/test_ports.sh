@@ -5,21 +5,12 @@
 # timeout: 240
 . "$(dirname "$0")/boot.sh"
 
-same_md5() {
-    host_md5=$(md5sum <"$1" | cut -d ' ' -f 1)
-    equal "$host_md5" "$(guest "md5_of $2")"
-}
-
 # a_port NAME DEVICE OPTIONS: the board NAME at DEVICE, opened with OPTIONS.
 a_port() {
-    check "$2: mounts" guest "espflashfs -o '$3,log=/tmp/log' $2 /mnt || { cat /tmp/log; false; }"
+    check "$2: mounts" guest "espflashfs -o '$3' $2 /mnt"
     check "$2: info.txt" guest "cat /mnt/info.txt && grep -x 'Port: $2' /mnt/info.txt"
-    check "$2: a backup with cp ends 0" guest 'time cp /mnt/flash.bin /tmp/copy'
-    check "$2: the backup of 1 MiB equals the flash" same_md5 "$WORK/$1.bin" /tmp/copy
-    check "$2: a restore with cp ends 0" guest \
-        'head -c 1048576 /dev/urandom >/tmp/new && time cp /tmp/new /mnt/flash.bin'
-    check "$2: the flash holds the restored 1 MiB" same_md5 "$WORK/$1.bin" /tmp/new
-    check "$2: unmounts" guest 'unmount'
+    backup_and_restore "$2" "$1"
+    check "$2: unmounts" guest unmount
 }
 
 start_board 8250 1M --chip esp8266 --listen socket:0
