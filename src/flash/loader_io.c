@@ -26,6 +26,12 @@ struct ef_loader_flash *ef_loader_flash_new(struct ef_session *session, const ch
     return self;
 }
 
+void ef_loader_note_read(struct ef_loader_flash *self, enum ef_err err)
+{
+    bool failed = err != EF_OK && err != EF_INTERRUPTED;
+    self->other_cut = failed && self->session->wire != EF_WIRE_UART && !self->other_cut;
+}
+
 struct ef_session *ef_loader_session(struct ef_flash *f)
 {
     return ((struct ef_loader_flash *)f)->session;

@@ -9,7 +9,18 @@ struct ef_loader_flash {
     struct ef_flash flash; /* first */
     struct ef_session *session;
     unsigned depth; /* ROM: reads in flight */
+    bool other_cut; /* stub: the last read failed on built-in USB: the next one is cut otherwise */
 };
+
+/*
+ * Built-in USB sends packets of 64 bytes, and a host hands a full one on only when another
+ * follows: of a frame that is a multiple of 64 bytes long when encoded, the last packet gets
+ * stuck until the chip sends more. While a packet of flash is read, the early
+ * acknowledgement makes it send more; a short frame may be stuck as a whole. That ends as a
+ * timeout, and would again, since the same bytes are encoded alike: so what is read after a
+ * failure is cut into other frames.
+ */
+void ef_loader_note_read(struct ef_loader_flash *self, enum ef_err err);
 
 /* A bottom layer for `session`, NULL without memory. */
 struct ef_loader_flash *ef_loader_flash_new(struct ef_session *session, const char *name,

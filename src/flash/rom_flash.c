@@ -7,6 +7,8 @@
 
 enum {
     SLOW_READ = 64, /* READ_FLASH_SLOW's fixed reply */
+    NUDGE_MS = 300, /* built-in USB: much longer than a reply takes */
+    NUDGE_REG = 0x40001000,
     PIECE = 0x4000, /* proven by one digest */
     QUEUE_DEPTH = 8 /* requests in flight that the ESP32's ROM took (protocol.md) */
 };
@@ -20,11 +22,32 @@ static enum ef_err request_slow(struct ef_session *s, uint32_t addr, uint32_t le
                            ef_deadline_in(EF_COMMAND_TIMEOUT_MS));
 }
 
+/*
+ * The last reply of a queue may be stuck in built-in USB (see ef_loader_note_read): another
+ * request, whose own reply is passed over later, pushes it on.
+ */
+static enum ef_err nudge(struct ef_session *s)
+{
+    uint8_t payload[4];
+    ef_put_le32(payload, NUDGE_REG);
+    return ef_command_send(&s->esp, EF_OP_READ_REG, payload, sizeof(payload), 0,
+                           ef_deadline_in(EF_COMMAND_TIMEOUT_MS));
+}
+
 static enum ef_err receive_slow(struct ef_session *s, uint8_t *buf, uint32_t len)
 {
     struct ef_reply reply;
-    enum ef_err err = ef_command_receive(&s->esp, EF_OP_READ_FLASH_SLOW, SLOW_READ,
-                                         ef_deadline_in(EF_COMMAND_TIMEOUT_MS), &reply);
+    enum ef_err err = EF_TIMEOUT;
+    if (s->wire != EF_WIRE_UART) {
+        err = ef_command_receive(&s->esp, EF_OP_READ_FLASH_SLOW, SLOW_READ,
+                                 ef_deadline_in(NUDGE_MS), &reply);
+        enum ef_err nudged = err == EF_TIMEOUT ? nudge(s) : EF_OK;
+        if (nudged != EF_OK)
+            return nudged;
+    }
+    if (err == EF_TIMEOUT)
+        err = ef_command_receive(&s->esp, EF_OP_READ_FLASH_SLOW, SLOW_READ,
+                                 ef_deadline_in(EF_COMMAND_TIMEOUT_MS), &reply);
     if (err == EF_OK)
         memcpy(buf, reply.data, len);
     return err;

@@ -6,8 +6,9 @@
 #include <string.h>
 
 enum {
-    PACKET = 0x1000, /* the most a stub sends in one frame */
-    PIECE = 0x10000, /* one READ_FLASH request, proven as a whole */
+    PACKET = 0x1000,      /* the most a stub sends in one frame */
+    PACKET_OTHER = 0xF9B, /* see ef_loader_note_read */
+    PIECE = 0x10000,      /* one READ_FLASH request, proven as a whole */
     WRITE_BLOCK = 0x4000,
     WRITE_BLOCK_OTG = 0x800,        /* what USB-OTG's buffers in the ROM hold */
     CHIP_ERASE_TIMEOUT_MS = 120000, /* and not less, however small the chip ... */
@@ -21,12 +22,12 @@ static enum ef_err send_ack(struct ef_session *s, uint32_t total)
     return ef_link_send(&s->link, ack, sizeof(ack), NULL, 0, ef_deadline_in(EF_COMMAND_TIMEOUT_MS));
 }
 
-static enum ef_err begin_read(struct ef_session *s, uint32_t addr, uint32_t len)
+static enum ef_err begin_read(struct ef_session *s, uint32_t addr, uint32_t len, uint32_t packet)
 {
     uint8_t payload[16];
     ef_put_le32(payload, addr);
     ef_put_le32(payload + 4, len);
-    ef_put_le32(payload + 8, PACKET);
+    ef_put_le32(payload + 8, packet);
     ef_put_le32(payload + 12, 1); /* packets in flight: stubs make it 1 whatever is asked */
     return ef_command(&s->esp, EF_OP_READ_FLASH, payload, sizeof(payload), 0, 0,
                       EF_COMMAND_TIMEOUT_MS, NULL);
@@ -91,29 +92,37 @@ static enum ef_err check_transfer_digest(struct ef_session *s, const uint8_t *bu
     return memcmp(md5, frame, EF_DIGEST_BYTES) == 0 ? EF_OK : EF_VERIFY;
 }
 
+/* One request, cut short where r->stop says so. */
+static enum ef_err read_piece(struct ef_loader_flash *self, struct ef_read *r, uint32_t want)
+{
+    struct ef_session *s = self->session;
+    uint8_t *buf = r->buf + r->done;
+    uint32_t packet = self->other_cut ? ef_min_u32(PACKET_OTHER, (want + 1) / 2) : PACKET;
+    enum ef_err err = begin_read(s, r->addr + r->done, want, packet);
+    for (uint32_t at = 0; at < want && err == EF_OK;) {
+        if (r->stop && r->stop(r->user))
+            return cut_short(s);
+        uint32_t n = ef_min_u32(packet, want - at);
+        err = read_packet(s, buf + at, n, at + n);
+        at += n;
+    }
+    return err == EF_OK ? check_transfer_digest(s, buf, want) : err;
+}
+
 static enum ef_err stub_read(struct ef_flash *f, struct ef_read *r)
 {
-    struct ef_session *s = ef_loader_session(f);
+    struct ef_loader_flash *self = (struct ef_loader_flash *)f;
     while (r->done < r->len) {
         uint32_t want = ef_min_u32(r->len - r->done, PIECE);
-        uint8_t *buf = r->buf + r->done;
         if (r->stop && r->stop(r->user))
             return EF_INTERRUPTED;
-        enum ef_err err = begin_read(s, r->addr + r->done, want);
-        for (uint32_t at = 0; at < want && err == EF_OK;) {
-            if (r->stop && r->stop(r->user))
-                return cut_short(s);
-            uint32_t packet = ef_min_u32(PACKET, want - at);
-            err = read_packet(s, buf + at, packet, at + packet);
-            at += packet;
-        }
-        if (err == EF_OK)
-            err = check_transfer_digest(s, buf, want);
+        enum ef_err err = read_piece(self, r, want);
+        ef_loader_note_read(self, err);
         if (err != EF_OK)
             return err;
         r->done += want;
         if (r->piece)
-            r->piece(r->user, r->addr + r->done - want, buf, want);
+            r->piece(r->user, r->addr + r->done - want, r->buf + r->done - want, want);
     }
     return EF_OK;
 }

@@ -2,14 +2,19 @@
  * Board to host: bytes with the time they leave the chip, and a USB bridge in front of the
  * host. With a latency, the bridge holds bytes until a packet of 62 is full, or the latency
  * has passed since the packet's first byte. One thread, never blocks.
+ *
+ * With `usb_hold` it is built-in USB instead, in packets of 64, of which the host's side sees
+ * a full one only when more follows: a frame that ends with a full packet keeps that back,
+ * since no empty one is sent behind it.
  */
 #ifndef EB_LINE_OUT_H
 #define EB_LINE_OUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EB_BRIDGE_PACKET = 62 };
+enum { EB_BRIDGE_PACKET = 62, EB_USB_PACKET = 64 };
 
 struct eb_timed_byte {
     int64_t at_ns;
@@ -20,6 +25,9 @@ struct eb_line_out {
     struct eb_timed_byte *bytes; /* owned; grows */
     size_t len, pos, cap;
     int64_t latency_ns;
+    bool usb_hold;
+    bool in_frame;
+    size_t held; /* bytes of the last packet, at the end of `bytes`, not on their way yet */
 };
 
 void eb_line_out_init(struct eb_line_out *line, int64_t latency_ns);

@@ -48,6 +48,7 @@ int main(int argc, char **argv)
     if (eb_event_log_open(&options.config.log, options.log_path) < 0)
         return fail(strerror(errno));
     eb_line_out_init(&out, options.latency_ns);
+    out.usb_hold = options.usb_hold;
     struct eb_server *server = calloc(1, sizeof(*server));
     struct eb_line_in *in = calloc(1, sizeof(*in));
     options.config.outlet = eb_server_outlet;

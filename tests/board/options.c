@@ -76,7 +76,9 @@ void eb_options_help(FILE *out)
             "  --chip CHIP              see below\n"
             "  --variant NAME           a package or revision of it, see below\n"
             "  --efuse ADDR=VALUE       a register's word, as often as wanted\n"
-            "  --usb otg|jtag|none      what the ROM says it talks through; jtag: with watchdogs\n"
+            "  --usb otg|jtag|none      what the ROM says it talks through; jtag: with watchdogs;\n"
+            "                           otg-hold, jtag-hold: a frame of a multiple of 64 bytes\n"
+            "                           keeps its last packet back until more is sent\n"
             "  --security STATE         none, or of these, joined by +: flash-encryption-dev,\n"
             "                           flash-encryption-release, secure-boot, secure-boot-v1,\n"
             "                           secure-download\n"
@@ -187,14 +189,19 @@ static bool parse_u32(const char *text, uint32_t *value)
     return true;
 }
 
-static bool parse_usb(struct eb_config *config, const char *text)
+/* A kind of USB, `-hold` behind it or not. */
+static bool parse_usb(struct eb_options *options, const char *text)
 {
+    struct eb_config *config = &options->config;
     static const char *const KINDS[EB_USB_KIND_COUNT] = {
         [EB_USB_NONE] = "none", [EB_USB_OTG] = "otg", [EB_USB_JTAG] = "jtag"};
     for (int kind = 0; kind < EB_USB_KIND_COUNT; kind++) {
+        size_t len = strlen(KINDS[kind]);
         config->usb = (enum eb_usb_kind)kind;
-        if (strcmp(text, KINDS[kind]) == 0)
-            return true;
+        if (strncmp(text, KINDS[kind], len) != 0)
+            continue;
+        options->usb_hold = strcmp(text + len, "-hold") == 0;
+        return options->usb_hold || text[len] == '\0';
     }
     return false;
 }
@@ -235,7 +242,7 @@ static bool parse_option(struct eb_options *options, enum option_code code, cons
     case OPT_EFUSE:
         return parse_efuse(options, text);
     case OPT_USB:
-        return parse_usb(config, text);
+        return parse_usb(options, text);
     case OPT_SECURITY:
         return eb_security_parse(text, &config->security);
     case OPT_FLASH:

@@ -15,6 +15,7 @@ struct eb_options {
     const char *counters_path;
     const char *log_path;
     int64_t latency_ns;
+    bool usb_hold;
     bool help;
 };
 

@@ -7,6 +7,7 @@
 #define EF_TEST_BOARD_LINE_H
 
 #include "drive.h"
+#include "line_out.h"
 
 #include "espflashfs/session.h"
 
@@ -20,6 +21,7 @@ struct board_line {
     struct eb_drive *drive;
     struct ef_session session;
     bool gone;
+    struct eb_line_out usb; /* in between where it holds packets back */
 };
 
 static inline enum ef_err board_line_read(struct ef_line *line, uint8_t *buf, size_t cap,
@@ -31,6 +33,12 @@ static inline enum ef_err board_line_read(struct ef_line *line, uint8_t *buf, si
     if (self->gone)
         return EF_GONE;
     size_t left = drive->out_len - drive->out_pos;
+    if (self->usb.usb_hold) {
+        eb_line_out_put(&self->usb, drive->out + drive->out_pos, left, 0, 0);
+        drive->out_pos = drive->out_len;
+        *got = eb_line_out_take(&self->usb, drive->now_ns, buf, cap);
+        return *got ? EF_OK : EF_TIMEOUT;
+    }
     if (left == 0)
         return EF_TIMEOUT;
     *got = left < cap ? left : cap;
@@ -118,6 +126,7 @@ static inline enum ef_err board_line_start(struct board_line *self)
 static inline void board_line_free(struct board_line *self)
 {
     ef_stub_free(&self->session.stub);
+    eb_line_out_free(&self->usb);
     eb_drive_free(self->drive);
     free(self);
 }
