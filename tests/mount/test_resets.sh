@@ -10,12 +10,13 @@ TERMINAL=
 TYPED=$WORK/typed
 SHOWN=$WORK/shown
 
-# on_terminal ARGUMENT...: the driver in the foreground, on a terminal of its own, to which
+# on_terminal: the driver in the foreground, on a terminal of its own, to which
 # descriptor 5 types. TERMINAL is the process, SHOWN what it shows.
 on_terminal() {
     rm -f "$TYPED" "$SHOWN"
     mkfifo "$TYPED"
-    script -q -e -f -c "$EF_WRAP $EF_BUILD/espflashfs -f $* $PORT $MNT" "$SHOWN" \
+    : >"$SHOWN"
+    script -q -e -f -c "$EF_WRAP $EF_BUILD/espflashfs -f $PORT $MNT" "$SHOWN" \
         <"$TYPED" >/dev/null 2>&1 &
     TERMINAL=$!
     exec 5>"$TYPED"
@@ -79,8 +80,33 @@ gives_up() {
     end_terminal 1 && grep -q 'runs its firmware and was not reset' "$SHOWN"
 }
 
+# killed_at BAUD: the driver dies without a chance to leave the board at 115200.
+killed_at() {
+    mount_board -o baud="$1" && as_expected || return 1
+    kill -KILL "$DRIVER_PID"
+    wait_driver
+    fusermount3 -u "$MNT" && equal "BAUD $1" "$(grep '^BAUD ' "$BOARD_LOG" | tail -n 1)"
+}
+
+# The stub that is there is used: none is started again.
+finds_its_stub() {
+    before=$(counter 'op 0x06') || return 1
+    mount_board -o before=no-reset,baud="$1" && as_expected || return 1
+    equal "$before" "$(counter 'op 0x06')" && unmount_board
+}
+
+test_running_stub() {
+    new_board 256K --chip esp32 --boot download --line-rate real
+    check 'a stub is left at 921600' killed_at 921600
+    check 'no-reset, baud=921600: the stub is found' finds_its_stub 921600
+    check 'a stub is left at 1500000' killed_at 1500000
+    check 'no-reset, baud=460800: the stub is found at 1500000' finds_its_stub 460800
+    stop_board
+}
+
 require script
 BOARD_LISTEN=pty:$WORK/tty
+test_running_stub
 new_board 256K --chip esp32 --boot firmware --circuit none
 check 'on a terminal, a person is asked, and BOOT and RESET are enough' by_buttons
 stop_board
