@@ -76,6 +76,21 @@ struct ef_rom_clock {
     struct ef_bits cycles, rc_rate;
 };
 
+/* Clears and sets bits of a register, then waits. */
+struct ef_reg_step {
+    uint32_t reg, clear, set;
+    uint16_t wait_ms;
+};
+
+/* Chips that come up with their flash's supply off. `steps` NULL: none does. */
+struct ef_flash_power {
+    uint16_t from, to;               /* revisions */
+    const struct ef_reg_step *steps; /* switch it on; ends with reg 0 */
+    struct ef_bits by_rom;           /* set: the ROM does that itself, */
+    uint16_t by_rom_from;            /* from this revision on, */
+    struct ef_reg_step by_rom_undo;  /* but must not find it done already */
+};
+
 /* The pins of a flash, in the order that SPI_ATTACH takes them. */
 enum { EF_PAD_CLK, EF_PAD_Q, EF_PAD_D, EF_PAD_CS, EF_PAD_HD, EF_PAD_COUNT };
 
@@ -99,6 +114,7 @@ struct ef_chip {
     uint16_t stub_from;           /* no stub runs on a revision below this one */
     struct ef_spi_regs spi;
     struct ef_bits pads[EF_PAD_COUNT]; /* where the ROM must be told them: in-package flash */
+    struct ef_flash_power flash_power;
     struct ef_guard_regs guard;
     struct ef_usb_facts usb;
     struct ef_watchdog_regs watchdog;

@@ -17,6 +17,31 @@ static const struct ef_chip_rows ROWS = {
     .crystal_mhz = 40,
 };
 
+/*
+ * v3.1 and v3.2 leave the flash off, so that one of 1.8 V is not harmed. Facts from esptool's
+ * power_on_flash: the pads, then the regulator with its current limited while it starts.
+ */
+enum {
+    XPD_PADS = 0x5011010C,
+    LDO_CURRENT = 0x501151BC,
+    LDO_CURRENT_LIMIT = 1 << 27,
+    LDO = 0x501151B8,
+    LDO_TIE_HIGH = 1 << 7,
+    LDO_TARGET = 0xFF << 23,
+    PMU_DATE = 0x501153FC,
+    FLASH_FORCE_ON = 3
+};
+
+static const struct ef_reg_step FLASH_ON[] = {{XPD_PADS, UINT32_MAX, 1, 10},
+                                              {LDO_CURRENT, 0, LDO_CURRENT_LIMIT, 0},
+                                              {LDO, 0, LDO_TIE_HIGH, 0},
+                                              {PMU_DATE, 0, FLASH_FORCE_ON, 1},
+                                              {LDO_CURRENT, LDO_CURRENT_LIMIT, 0, 0},
+                                              {LDO, LDO_TARGET, 0, 0},
+                                              {LDO, 0, LDO_TIE_HIGH, 0},
+                                              {LDO, LDO_TIE_HIGH, 0, 2},
+                                              {0}};
+
 /* Two lines of silicon that share a name: v0 and v1, and from v3.0 on. */
 enum { SECOND_LINE = 300 };
 
@@ -34,6 +59,12 @@ const struct ef_chip EF_CHIP_ROW_ESP32P4 = {
     .stub_option_old = "esp32p4-rev1",
     .stub_old_below = SECOND_LINE,
     .spi = EF_SPI_REGS_SINCE_S2(0x5008D000),
+    .flash_power = {.from = 301,
+                    .to = 302,
+                    .steps = FLASH_ON,
+                    .by_rom = {EFUSE + 0x34, 16, 1},
+                    .by_rom_from = 302,
+                    .by_rom_undo = {PMU_DATE, FLASH_FORCE_ON, 0, 0}},
     .guard = {.crypt_count = {EFUSE + 0x34, 18, 3},
               .secure_boot = {EFUSE + 0x38, 20, 1},
               .no_manual_encrypt = {EFUSE + 0x30, 20, 1}},

@@ -127,6 +127,8 @@ enum ef_err ef_flash_set_params(struct ef_session *s)
 enum ef_err ef_loader_start(struct ef_session *s)
 {
     enum ef_err err = ef_watchdogs_off(s);
+    if (err == EF_OK)
+        err = ef_flash_power_on(s);
     if (err != EF_OK)
         return err;
     if (s->with_stub && !s->esp.stub) {

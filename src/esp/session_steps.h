@@ -24,6 +24,9 @@ enum ef_err ef_wire_detect(struct ef_session *s);
 /* On the built-in USB-Serial-JTAG only. */
 enum ef_err ef_watchdogs_off(struct ef_session *s);
 
+/* Chips that come up with it off, in their ROM: a stub that runs has it on. */
+enum ef_err ef_flash_power_on(struct ef_session *s);
+
 /* Settles on stub or ROM and loads the stub's file; sets no_flash_why where neither will do. */
 enum ef_err ef_loader_choose(struct ef_session *s);
 

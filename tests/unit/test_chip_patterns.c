@@ -53,7 +53,10 @@ static const char *or_dash(const char *text)
 static void check_pattern(struct patterns *patterns, char *line)
 {
     char *expected = strchr(line, '|');
-    assert_non_null(expected);
+    if (!patterns->chip || !expected) {
+        fail_msg("no pattern: %s", line);
+        return;
+    }
     expected[strcspn(expected, "\n")] = '\0';
     struct fake_loader *fake = fake_new(patterns->chip);
     char *word = line;
