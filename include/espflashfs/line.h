@@ -1,7 +1,7 @@
 /*
  * A line: bytes to and from a board, with deadlines. One shape, several kinds:
- * socket://HOST:PORT, a tty through termios (a pty, mostly), a serial port through
- * libserialport.
+ * socket://HOST:PORT, rfc2217://HOST:PORT, a tty through termios (a pty, mostly), a serial port
+ * through libserialport.
  *
  * A line belongs to one thread at a time. Every blocking call ends at
  * its deadline. A hang-up is EF_GONE, never a silent zero.
@@ -37,13 +37,15 @@ struct ef_line_ops {
     enum ef_err (*set_lines)(struct ef_line *line, bool dtr, bool rts);
     /* One of them, the other left as it is. NULL where set_lines is. */
     enum ef_err (*set_one_line)(struct ef_line *line, enum ef_modem_line which, bool on);
+    /* Has what waits for the host at the far end dropped. NULL where reading it is enough. */
+    enum ef_err (*purge)(struct ef_line *line);
     void (*close)(struct ef_line *line);
 };
 
 struct ef_line {
     const struct ef_line_ops *ops;
     char name[EF_PORT_NAME_MAX]; /* as the user spelt it */
-    const char *kind;            /* "socket", "tty", "serial" */
+    const char *kind;            /* "socket", "rfc2217", "tty", "serial" */
     _Atomic uint32_t baud;       /* in force; 0 where the far end owns it. Any thread may look */
     uint16_t usb_vid, usb_pid;   /* of the USB device behind the port; 0 where there is none */
     bool one_by_one;             /* this line cannot change both modem lines at once */
@@ -56,7 +58,8 @@ struct ef_line {
  * no flow control), or connects to it within 5 s.
  * Failures are logged with what to do next: EF_MISSING (no such port, name not resolved),
  * EF_ACCESS, EF_BUSY (held by another program, named where known), EF_GONE (refused),
- * EF_TIMEOUT, EF_INVALID (spelling). The caller owns *line: ef_line_close.
+ * EF_TIMEOUT, EF_INVALID (spelling), EF_UNSUPPORTED (a server without RFC 2217). The caller owns
+ * *line: ef_line_close.
  */
 enum ef_err ef_line_open(const char *spec, uint32_t baud, struct ef_log *log,
                          struct ef_line **line);

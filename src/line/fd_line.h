@@ -67,6 +67,8 @@ enum ef_err ef_open_failed(const char *path, int error, struct ef_log *log);
 
 /* One opener a kind; see ef_line_open. */
 enum ef_err ef_socket_open(const char *spec, struct ef_log *log, struct ef_line **line);
+enum ef_err ef_rfc2217_open(const char *spec, uint32_t baud, struct ef_log *log,
+                            struct ef_line **line);
 enum ef_err ef_tty_open(const char *path, uint32_t baud, struct ef_log *log, struct ef_line **line);
 
 /*

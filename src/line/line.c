@@ -33,10 +33,12 @@ static enum ef_err open_kind(const char *spec, uint32_t baud, struct ef_log *log
 {
     if (strncmp(spec, "socket://", 9) == 0)
         return ef_socket_open(spec, log, line);
+    if (strncmp(spec, "rfc2217://", 10) == 0)
+        return ef_rfc2217_open(spec, baud, log, line);
     if (strstr(spec, "://")) {
         ef_log(log, EF_LOG_ERROR,
-               "%s: not a kind of port this program knows: use a device path or "
-               "socket://HOST:PORT",
+               "%s: not a kind of port this program knows: use a device path, "
+               "socket://HOST:PORT or rfc2217://HOST:PORT",
                spec);
         return EF_INVALID;
     }
@@ -105,6 +107,9 @@ enum ef_err ef_line_drain(struct ef_line *line, int quiet_ms)
 {
     uint8_t sink[512];
     ef_deadline end = ef_deadline_in(DRAIN_MAX_MS);
+    enum ef_err purged = line->ops->purge ? line->ops->purge(line) : EF_OK;
+    if (purged != EF_OK)
+        return purged;
     for (;;) {
         size_t got;
         enum ef_err err = ef_line_read(line, sink, sizeof(sink),

@@ -131,7 +131,7 @@ static void report_failure(const struct search *s)
     if (s->count == 0)
         ef_log(s->log, EF_LOG_ERROR,
                "no serial port found: plug the board in, or give a PORT, for example "
-               "socket://HOST:PORT");
+               "rfc2217://HOST:PORT");
     else if (s->tried == 0)
         ef_log(s->log, EF_LOG_ERROR,
                "no port was tried, for the reasons above: if the board is on one of them, give it "
