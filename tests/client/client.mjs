@@ -15,7 +15,16 @@ const FLASH_SIZE = 1 << 20;
 const CHIPS = {
   esp8266: { name: "ESP8266", mac: "18:fe:34:00:00:00" },
   esp32: { name: "ESP32", mac: "24:0a:c4:00:01:10" },
+  esp32s2: { name: "ESP32-S2", mac: "7c:df:a1:02:15:2a" },
+  esp32s3: { name: "ESP32-S3", mac: "f4:12:fa:4e:07:b8" },
+  esp32c2: { name: "ESP32-C2", mac: "08:3a:8d:49:b3:5c" },
   esp32c3: { name: "ESP32-C3", mac: "60:55:f9:24:0a:c4" },
+  esp32c5: { name: "ESP32-C5", mac: "d0:cf:13:61:0e:94" },
+  esp32c6: { name: "ESP32-C6", mac: "40:4c:ca:51:2f:60" },
+  esp32c61: { name: "ESP32-C61", mac: "98:a3:16:7d:40:1c" },
+  esp32h2: { name: "ESP32-H2", mac: "60:55:f9:f7:2c:a2" },
+  esp32p4: { name: "ESP32-P4", mac: "30:ed:a0:e0:83:16" },
+  "esp32p4-v3.0": { name: "ESP32-P4", mac: "30:ed:a0:e0:83:16", variant_of: "esp32p4" },
 };
 
 function md5(bytes) {
@@ -95,7 +104,10 @@ const CASES = {
 
 async function runChip(esptool, program, option) {
   let failed = 0;
-  const board = await BoardProcess.start(program, option, crypto.randomBytes(FLASH_SIZE));
+  const base = CHIPS[option].variant_of;
+  const contents = crypto.randomBytes(FLASH_SIZE);
+  const options = base ? ["--variant", option] : [];
+  const board = await BoardProcess.start(program, base ?? option, contents, options);
   const transport = new esptool.Transport(new SocketPort(board.port));
   transport.trace = () => {};
   const terminal = { clean() {}, writeLine() {}, write() {} };
