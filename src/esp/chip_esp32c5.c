@@ -37,7 +37,7 @@ const struct ef_chip EF_CHIP_ROW_ESP32C5 = {
     .guard = {.crypt_count = {EFUSE + 0x34, 16, 3},
               .secure_boot = {EFUSE + 0x38, 25, 1},
               .no_manual_encrypt = {EFUSE + 0x30, 20, 1}},
-    .usb = {.uartdev_reg = 0x4085F51C, .uartdev_serial_jtag = 3},
+    .usb = {.uartdev_reg = 0x4085F514, .uartdev_serial_jtag = 3},
     .watchdog = EF_WATCHDOG_REGS_LP(0x600B1C00, 0x18),
     .rows = &ROWS,
 };

@@ -32,7 +32,7 @@ const struct ef_chip EF_CHIP_ROW_ESP32C61 = {
     .guard = {.crypt_count = {EFUSE + 0x30, 23, 3},
               .secure_boot = {EFUSE + 0x34, 26, 1},
               .no_manual_encrypt = {EFUSE + 0x30, 14, 1}},
-    .usb = {.uartdev_serial_jtag = 3},
+    .usb = {.uartdev_reg = 0x4084F5E4, .uartdev_serial_jtag = 4},
     .watchdog = EF_WATCHDOG_REGS_LP(0x600B1C00, 0x18),
     .rows = &ROWS,
 };

@@ -44,7 +44,7 @@ const struct eb_chip EB_CHIP_ESP32C2 = {
     .rom_crystal_hz = 40000000,
     .mac = {0x08, 0x3A, 0x8D, 0x49, 0xB3, 0x5C},
     .mac_addr = 0x60008840,
-    .security = {.crypt_cnt = {0x60008830, 7U << 18},
+    .security = {.crypt_cnt = {0x60008830, 7U << 7},
                  .no_manual_encrypt = {0x60008830, 1U << 6},
                  .secure_boot = {0x60008830, 1U << 21}},
     .presets = C2_PRESETS,

@@ -61,7 +61,9 @@ const struct eb_chip EB_CHIP_ESP32C5 = {
     .mac_addr = 0x600B4844,
     .uart_no = {.addr = 0x4085F514, .value = {[EB_USB_JTAG] = 3}},
     .watchdog = LATE_WATCHDOG(0x600B1C00, 0),
-    .security = LATE_SECURITY(0x600B4800),
+    .security = {.crypt_cnt = {0x600B4834, 7U << 16},
+                 .no_manual_encrypt = {0x600B4830, 1U << 20},
+                 .secure_boot = {0x600B4838, 1U << 25}},
     .presets = C5_PRESETS,
     .variants = C5_VARIANTS,
     .boot_log = "ESP-ROM:esp32c5-eco2-20250121\r\nBuild:Jan 21 2025\r\n"
@@ -127,7 +129,7 @@ const struct eb_chip EB_CHIP_ESP32C61 = {
     .uart_no = {.addr = 0x4084F5E4, .value = {[EB_USB_JTAG] = 4}},
     .watchdog = LATE_WATCHDOG(0x600B1C00, 0),
     .security = {.crypt_cnt = {0x600B4830, 7U << 23},
-                 .no_manual_encrypt = {0x600B4830, 1U << 20},
+                 .no_manual_encrypt = {0x600B4830, 1U << 14},
                  .secure_boot = {0x600B4834, 1U << 26}},
     .presets = C61_PRESETS,
     .boot_log = "ESP-ROM:esp32c61-20240925\r\nBuild:Sep 25 2024\r\n"

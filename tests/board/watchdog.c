@@ -45,7 +45,10 @@ int64_t eb_watchdog_run(struct eb_board *board, int64_t now_ns)
 {
     if (board->watchdog_ns == EB_NEVER)
         return EB_NEVER;
-    if ((board->mode != EB_MODE_ROM && board->mode != EB_MODE_STUB) || quiet(board)) {
+    bool loader = board->mode == EB_MODE_ROM || board->mode == EB_MODE_STUB;
+    if (!loader || quiet(board)) {
+        if (loader)
+            eb_event(&board->log, "WATCHDOGS off");
         board->watchdog_ns = EB_NEVER;
         return EB_NEVER;
     }

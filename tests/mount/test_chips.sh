@@ -107,14 +107,23 @@ only_info_is_there() {
         grep "^Flash access: none: the ESP8266's ROM cannot read the flash" "$MNT/info.txt"
 }
 
+does_not_mount() {
+    not_ok "$name: mounts"
+    [ -z "$BOARD_PID" ] || stop_board
+}
+
+# name_of LOADER
+name_of() {
+    if [ "$1" = auto ]; then echo stub; else echo "$1"; fi
+}
+
 # board CHIP VARIANT SIZE LOADER
 board() {
-    name="$1${2#-}"
+    name=$1
     [ "$2" = - ] || name=$2
-    name="$name $3 $([ "$4" = auto ] && echo stub || echo "$4")"
+    name="$name $3 $(name_of "$4")"
     bring_up "$@" || {
-        not_ok "$name: mounts"
-        [ -z "$BOARD_PID" ] || stop_board
+        does_not_mount
         return
     }
     check "$name: info.txt" info_is_right "$@"
@@ -131,6 +140,25 @@ board() {
     stop_board
 }
 
+# usb_board CHIP KIND LOADER: through the chip's own USB port, which takes small blocks only or
+# comes with watchdogs.
+usb_board() {
+    name="$1 $2 $(name_of "$3")"
+    new_image 1048576
+    cp "$WORK/image" "$FLASH"
+    : >"$BOARD_LOG"
+    start_board --chip "$1" --size 1M --usb "$2" && mount_board -o stub="$3" || {
+        does_not_mount
+        return
+    }
+    check "$name: no baud" grep -F -x 'Baud: none (built-in USB)' "$MNT/info.txt"
+    [ "$2" != jtag ] || check "$name: watchdogs off" grep -F -x 'WATCHDOGS off' "$BOARD_LOG"
+    check "$name: backup" backup_is_right
+    check "$name: restore" restore_is_right
+    check "$name: unmounts, with nothing refused" unmounts
+    stop_board
+}
+
 unmounts() {
     nothing_was_refused && unmount_board
 }
@@ -142,4 +170,12 @@ $row
 LINE
     board "$chip" "$variant" "$size" auto
     board "$chip" "$variant" "$size" rom
+done
+for loader in auto rom; do
+    for chip in esp32s2 esp32s3 esp32p4; do
+        usb_board $chip otg $loader
+    done
+    for chip in esp32s3 esp32c3 esp32c5 esp32c6 esp32c61 esp32h2 esp32p4; do
+        usb_board $chip jtag $loader
+    done
 done

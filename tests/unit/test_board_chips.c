@@ -373,6 +373,7 @@ static void test_watchdogs_on_built_in_usb(void **state)
         write_reg(drive, at->super_protect, 0);
         eb_drive_wait(drive, 10000);
         assert_int_equal(eb_board_mode(drive->board), EB_MODE_ROM);
+        assert_int_equal(eb_drive_logged(drive, "WATCHDOGS off"), 1);
         assert_int_equal(read_reg(drive, at->super_config), at->super_feed);
         finish(drive, 0);
     }
