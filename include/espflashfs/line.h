@@ -48,6 +48,7 @@ struct ef_line {
     const char *kind;            /* "socket", "rfc2217", "tty", "serial" */
     _Atomic uint32_t baud;       /* in force; 0 where the far end owns it. Any thread may look */
     uint16_t usb_vid, usb_pid;   /* of the USB device behind the port; 0 where there is none */
+    char usb_serial[64];         /* its serial number, or "" */
     bool one_by_one;             /* this line cannot change both modem lines at once */
     struct ef_log *log;
     uint64_t bytes_in, bytes_out;

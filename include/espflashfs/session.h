@@ -63,6 +63,7 @@ struct ef_rates {
     uint32_t working;     /* settled on; 0 before that */
     uint32_t slowdowns;   /* times that work had to go on at a lower rate */
     uint32_t rom_million; /* what the ROM is to be told for 1000000 baud */
+    bool advised;         /* that a lower rate would be better than the one that was given */
     uint64_t debt;        /* failures of late, as bytes; what comes through clean pays it off */
     uint64_t debt_at;     /* bytes through the line when it was reckoned */
 };

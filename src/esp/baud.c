@@ -7,8 +7,8 @@ static const uint32_t RATES[] = {EF_ROM_BAUD, 460800, 921600, 1500000, 2000000, 
 
 enum {
     RATE_COUNT = sizeof(RATES) / sizeof(RATES[0]),
-    /* The chip needs a moment to switch, and sends garbage while it does: esptool waits as long. */
     MILLION = 1000000,
+    /* The chip needs a moment to switch, and sends garbage while it does: esptool waits as long. */
     SWITCH_WAIT_MS = 50,
     QUIET_MS = 10,
     TELL_MS = 500,  /* for the reply to CHANGE_BAUDRATE */
@@ -384,7 +384,13 @@ bool ef_baud_count_failure(struct ef_session *s)
     uint64_t clean = bytes - r->debt_at;
     r->debt = (r->debt > clean ? r->debt - clean : 0) + FAILURE_BYTES;
     r->debt_at = bytes;
-    return r->debt >= TOO_MANY_BYTES;
+    bool too_many = r->debt >= TOO_MANY_BYTES;
+    if (too_many && !r->advised && !s->config.baud_auto && can_change(s)) {
+        ef_log(s->log, EF_LOG_WARN, "data is damaged often at %u baud: set a lower baud=, or auto",
+               (unsigned)s->line->baud);
+        r->advised = true;
+    }
+    return too_many;
 }
 
 enum ef_err ef_baud_slow_down(struct ef_session *s)

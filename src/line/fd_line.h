@@ -79,6 +79,6 @@ void *ef_serialport_open(const char *path, int *fd);
 void ef_serialport_close(void *port);
 
 /* The USB ids behind the tty at `path`, whatever it is called here; 0 where it has none. */
-void ef_serialport_usb_ids(const char *path, uint16_t *vid, uint16_t *pid);
+void ef_serialport_usb_ids(const char *path, struct ef_line *line);
 
 #endif

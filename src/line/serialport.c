@@ -113,13 +113,15 @@ void ef_port_describe(struct ef_port *port)
     sp_free_port(from);
 }
 
-void ef_serialport_usb_ids(const char *path, uint16_t *vid, uint16_t *pid)
+void ef_serialport_usb_ids(const char *path, struct ef_line *line)
 {
     struct ef_port port = {0};
     snprintf(port.name, sizeof(port.name), "%s", path);
     ef_port_describe(&port);
-    *vid = port.vid;
-    *pid = port.pid;
+    line->usb_vid = port.vid;
+    line->usb_pid = port.pid;
+    snprintf(line->usb_serial, sizeof(line->usb_serial), "%.*s", (int)sizeof(line->usb_serial) - 1,
+             port.serial);
 }
 
 size_t ef_ports_system(struct ef_port *ports, size_t cap)

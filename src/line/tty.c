@@ -130,7 +130,7 @@ enum ef_err ef_tty_open(const char *path, uint32_t baud, struct ef_log *log, str
     self->port = modem ? ef_serialport_open(path, &self->fd) : NULL;
     if (self->port)
         self->line.kind = "serial";
-    ef_serialport_usb_ids(path, &self->line.usb_vid, &self->line.usb_pid);
+    ef_serialport_usb_ids(path, &self->line);
     ef_fd_exclude(self->fd);
     err = configure(self->fd, path, baud, log);
     if (err == EF_OK)

@@ -30,6 +30,7 @@ struct program {
     struct ef_front *front;
     struct ef_worker *worker;
     char *stub_folder[3];         /* NULL-terminated */
+    char *state_folder;           /* NULL: none */
     char found[EF_PORT_NAME_MAX]; /* the port, where none was given */
 };
 
@@ -49,6 +50,20 @@ static void find_stub_folders(struct program *p)
         p->stub_folder[0] = NULL;
     else if (asprintf(&p->stub_folder[1], "%s/" EF_DATA_FROM_BIN "/stubs", folder) < 0)
         p->stub_folder[1] = NULL;
+}
+
+/* By the XDG base directory specification, which wants relative paths ignored. */
+static void find_state_folder(struct program *p)
+{
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    int n = -1;
+    if (state && state[0] == '/')
+        n = asprintf(&p->state_folder, "%s/espflashfs", state);
+    else if (home && home[0] == '/')
+        n = asprintf(&p->state_folder, "%s/.local/state/espflashfs", home);
+    if (n < 0)
+        p->state_folder = NULL;
 }
 
 /* The option wins over esptool's file. */
@@ -74,6 +89,7 @@ static enum ef_err open_board(struct program *p)
                                        .baud_auto = o->baud_auto,
                                        .force = o->force != 0,
                                        .ask = isatty(STDERR_FILENO) == 1,
+                                       .state_folder = p->state_folder,
                                        .stub = o->stub,
                                        .stub_folders = (const char *const *)p->stub_folder,
                                        .size = o->size};
@@ -183,6 +199,7 @@ static int run(struct program *p)
     if (ef_esptool_config_read(&p->esptool, &p->log) != EF_OK)
         return EXIT_USAGE;
     find_stub_folders(p);
+    find_state_folder(p);
     return o->probe ? probe(p) : mount_board(p);
 }
 
@@ -196,6 +213,7 @@ int main(int argc, char **argv)
     ef_log_init(&p.log, "espflashfs", p.options.debug ? EF_LOG_DEBUG : EF_LOG_INFO);
     if (parsed)
         status = run(&p);
+    free(p.state_folder);
     free(p.stub_folder[0]);
     free(p.stub_folder[1]);
     ef_log_free(&p.log);
