@@ -14,10 +14,10 @@ outcome() {
         return
     fi
     case $(cat "$WORK/said") in
-    *'failed to open'*) call=open ;;
-    *'error reading'*) call=read ;;
-    *'error writing'*) call=write ;;
-    *'closing output'*) call=close ;;
+    *'failed to open'*) call='open' ;;
+    *'error reading'*) call='read' ;;
+    *'error writing'*) call='write' ;;
+    *'closing output'*) call='close' ;;
     *) call='?' ;;
     esac
     case $(cat "$WORK/said") in
@@ -60,7 +60,7 @@ mode_of() {
 # attempt_all: one row of the table, on stdout. What was done to the chip is done to $EXPECTED.
 attempt_all() {
     row="$(mode_of flash.bin) $(mode_of erase)"
-    row="$row $(outcome read_at 0) $(outcome write_at 4096) $(outcome write_at $HIGH)"
+    row="$row $(outcome read_at 0) $(outcome write_at 4096) $(outcome write_at "$HIGH")"
     row="$row $(outcome erase_range 0x7000 0x2000) $(outcome erase_range 0x30000 4k)"
     row="$row $(outcome truncates) $(outcome erase_range all)"
     echo "$row"
@@ -150,6 +150,37 @@ blind_again() {
         equal 0 "$(sectors_since_mark programs)" && log_says '4096 bytes at 0x0: written, but unproven'
 }
 
+# A block that got no yes is written again, from the begin on; a board that stays silent is told.
+blind_faults() {
+    rm -f "$FLASH"
+    : >"$DRIVER_LOG"
+    new_board 256K --chip esp32c3 --security secure-download --fault reject-op:0x03:2 \
+        --fault reject-op:0x02:3
+    check 'faults, blind: mounts' mount_board -o force,size=256k
+    check 'faults, blind: an image' blind_image
+    check 'faults, blind: were repeated' log_says 'write of .* bytes at 0x.*attempt 1 of 5'
+    check 'faults, blind: unmounts' unmount_board
+    stop_board
+}
+
+# Forced or not, ro is ro; and --probe says what a mount would.
+blind_read_only() {
+    rm -f "$FLASH"
+    new_board 256K --chip esp32c3 --security secure-download
+    check 'ro, blind: mounts' mount_board -o force,size=256k,ro
+    check 'ro, blind: nothing' equal '0 - open:EPERM open:EROFS' \
+        "$(mode_of flash.bin) $(mode_of erase) $(outcome read_at 0) $(outcome write_at 0)"
+    check 'ro, blind: info.txt' info_says '^Flash access: none: Secure Download Mode, and mounted'
+    check 'ro, blind: unmounts' unmount_board
+    check '--probe in Secure Download Mode' probe_says '^Flash access: none: Secure Download Mode'
+    check '--probe: the size' probe_says '^Flash size in bytes: unknown$'
+    stop_board
+}
+
+probe_says() {
+    "$EF_BUILD/espflashfs" --probe "$PORT" 2>>"$DRIVER_LOG" | grep -q -E "$1"
+}
+
 blind_details() {
     rm -f "$FLASH"
     : >"$DRIVER_LOG"
@@ -179,35 +210,37 @@ UNSIGNED='read and write \(-o force\): unsigned images will not boot'
 # words: the mode of flash.bin, of erase; read, write low, write high, erase low, erase high,
 # truncate, erase all.
 for chip in esp32 esp32c3; do
-    guarded none $chip '' none 'read and write$' 'Flash: ' 600 600 $ALL
-    guarded none $chip '-o force' none 'read and write$' 'Flash: ' 600 600 $ALL
-    guarded flash-encryption-dev $chip '' 'flash encryption \(development mode\)' "$NOTHING" \
-        'Security: flash encryption \(development' 0 400 $REFUSED
-    guarded flash-encryption-release $chip '' 'flash encryption \(release mode\)' "$NOTHING" \
-        'Security: flash encryption \(release' 0 400 $REFUSED
-    guarded flash-encryption-release $chip '-o force' 'flash encryption \(release mode\)' "$RAW" \
-        'FORCED: this chip has flash encryption \(release mode\)' 600 600 $ALL
+    guarded none "$chip" '' none 'read and write$' 'Flash: ' 600 600 "$ALL"
+    guarded none "$chip" '-o force' none 'read and write$' 'Flash: ' 600 600 "$ALL"
+    guarded flash-encryption-dev "$chip" '' 'flash encryption \(development mode\)' "$NOTHING" \
+        'Security: flash encryption \(development' 0 400 "$REFUSED"
+    guarded flash-encryption-release "$chip" '' 'flash encryption \(release mode\)' "$NOTHING" \
+        'Security: flash encryption \(release' 0 400 "$REFUSED"
+    guarded flash-encryption-release "$chip" '-o force' 'flash encryption \(release mode\)' "$RAW" \
+        'FORCED: this chip has flash encryption \(release mode\)' 600 600 "$ALL"
 done
-guarded secure-boot-v1 esp32 '' 'secure boot v1' "$PARTLY" 'Security: secure boot v1' 600 600 $BOOT
+guarded secure-boot-v1 esp32 '' 'secure boot v1' "$PARTLY" 'Security: secure boot v1' 600 600 "$BOOT"
 guarded secure-boot-v1 esp32 '-o force' 'secure boot v1' "$UNSIGNED" 'FORCED: .* secure boot v1' \
-    600 600 $ALL
-guarded secure-boot esp32c3 '' 'secure boot v2' "$PARTLY" 'Security: secure boot v2' 600 600 $BOOT
+    600 600 "$ALL"
+guarded secure-boot esp32c3 '' 'secure boot v2' "$PARTLY" 'Security: secure boot v2' 600 600 "$BOOT"
 guarded secure-boot esp32c3 '-o force' 'secure boot v2' "$UNSIGNED" 'FORCED: .* secure boot v2' \
-    600 600 $ALL
+    600 600 "$ALL"
 guarded secure-boot+flash-encryption-release esp32c3 '' \
-    'flash encryption \(release mode\), secure boot v2' "$NOTHING" 'Security: flash enc' 0 400 $REFUSED
+    'flash encryption \(release mode\), secure boot v2' "$NOTHING" 'Security: flash enc' 0 400 "$REFUSED"
 guarded secure-download esp32c3 '' 'Secure Download Mode' 'none: Secure Download Mode: the chip' \
-    'only info.txt is offered: Secure Download' - - $ABSENT
+    'only info.txt is offered: Secure Download' - - "$ABSENT"
 guarded secure-download esp32c3 '-o force' 'Secure Download Mode' \
-    'none: Secure Download Mode hides the flash' 'with -o force, size= must be given' - - $ABSENT
+    'none: Secure Download Mode hides the flash' 'with -o force, size= must be given' - - "$ABSENT"
 BLIND="$OPEN ok ok open:ENOENT open:ENOENT ok open:ENOENT"
 guarded secure-download esp32c3 '-o force,size=256k' 'Secure Download Mode' \
     'write only \(-o force\), whole sectors, written but unproven' 'chip proves nothing of it' \
-    200 - $BLIND
+    200 - "$BLIND"
 guarded secure-download+flash-encryption-release+secure-boot esp32c3 '-o force,size=256k' \
     'flash encryption \(release mode\), secure boot v2, Secure Download Mode' 'write only' \
-    'FORCED: this chip has flash encryption .*, secure boot v2, Secure Download Mode' 200 - $BLIND
+    'FORCED: this chip has flash encryption .*, secure boot v2, Secure Download Mode' 200 - "$BLIND"
 for chip in esp32s2 esp32s3 esp32c2 esp32c6; do
-    blind_details $chip
+    blind_details "$chip"
 done
+blind_faults
+blind_read_only
 cat "$TABLE"

@@ -57,7 +57,7 @@ only_16_mib() {
 }
 
 for chip in esp32s3 esp32p4 esp32c5 esp32c61; do
-    check "32M on $chip: mounts" large $chip 33554432
+    check "32M on $chip: mounts" large "$chip" 33554432
     check "32M on $chip: all of it" whole 33554432
     check "32M on $chip: past 16 MiB" writes_past_16_mib 33554432
     check "32M on $chip: unmounts" unmount_board
