@@ -20,6 +20,7 @@ FLASH=$WORK/flash.bin
 MNT=$WORK/board
 PORT=
 BOARD_PID=
+SERVER_PID= # of what a case puts between board and driver
 BOARD_LOG=$WORK/board.log
 BOARD_OUT=$WORK/board.out
 COUNTERS=$WORK/counters
@@ -178,10 +179,10 @@ finish() {
     if mounted "$MNT"; then
         fusermount3 -u -z "$MNT" || :
     fi
-    for pid in $DRIVER_PID $BOARD_PID; do
+    for pid in $DRIVER_PID $SERVER_PID $BOARD_PID; do
         kill "$pid" 2>/dev/null || :
     done
-    for pid in $DRIVER_PID $BOARD_PID; do
+    for pid in $DRIVER_PID $SERVER_PID $BOARD_PID; do
         end_process "$pid" 10 2>/dev/null || :
     done
     [ "$failures" = 0 ] || [ "$finish_status" != 0 ] || finish_status=1
