@@ -161,6 +161,8 @@ static void preset_registers(struct eb_board *board)
         variant && variant->uart_no_addr != 0 ? variant->uart_no_addr : chip->uart_no.addr;
     if (uart_no_addr != 0)
         eb_registers_write(&board->regs, uart_no_addr, chip->uart_no.value[config->usb]);
+    if (variant)
+        board->regs.power = variant->power;
     eb_security_preset(chip, config->security, &board->regs);
     for (size_t i = 0; i < config->efuse_count; i++)
         eb_registers_write(&board->regs, config->efuses[i].addr, config->efuses[i].value);

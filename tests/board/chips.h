@@ -55,7 +55,8 @@ struct eb_variant {
     uint32_t stub_start;              /* 0: the chip's */
     uint32_t magic;                   /* 0: the chip's */
     uint32_t uart_no_addr;            /* 0: the chip's */
-    bool stub_dies;                   /* the current stub does not run on this revision */
+    struct eb_power_rule power[EB_POWER_RULES]; /* address 0: the flash always has power */
+    bool stub_dies;                             /* the current stub does not run on this revision */
 };
 
 struct eb_chip {

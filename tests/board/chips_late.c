@@ -174,11 +174,23 @@ const struct eb_chip EB_CHIP_ESP32H2 = {
  * Two lines of silicon. Revisions before 3 have their RAM's start free for a stub, later ones
  * their ROM's variables there: each has a stub of its own, linked elsewhere.
  */
-enum { P4_WORD2 = 0x5012D04C, P4_STUB_REV1 = 0x4FF10000, P4_STUB_REV3 = 0x4FF50000 };
+enum {
+    P4_WORD2 = 0x5012D04C,
+    P4_STUB_REV1 = 0x4FF10000,
+    P4_STUB_REV3 = 0x4FF50000,
+    P4_UART_NO_REV3 = 0x4FFBFEC8,
+    P4_PAD_GROUP = 0x5011010C,
+    P4_PMU_DATE = 0x501153FC,
+    P4_FLASH_FORCED_ON = 3
+};
 
 static const struct eb_register P4_PRESETS[] = {{P4_WORD2, 1U << 4}, {0, 0}};
 static const struct eb_register P4_V1_3[] = {{P4_WORD2, 1U << 4 | 3}, {0, 0}};
 static const struct eb_register P4_V3[] = {{P4_WORD2, 3U << 4}, {0, 0}};
+
+static const struct eb_register P4_V3_1[] = {{P4_WORD2, 3U << 4 | 1}, {0, 0}};
+static const struct eb_register P4_V3_2[] = {
+    {P4_WORD2, 3U << 4 | 2}, {0x5012D034, 1U << 16}, {P4_PMU_DATE, P4_FLASH_FORCED_ON}, {0, 0}};
 
 static const struct eb_variant P4_VARIANTS[] = {
     {.name = "esp32p4-v1.0"},
@@ -186,7 +198,19 @@ static const struct eb_variant P4_VARIANTS[] = {
     {.name = "esp32p4-v3.0",
      .efuses = P4_V3,
      .stub_start = P4_STUB_REV3,
-     .uart_no_addr = 0x4FFBFEC8},
+     .uart_no_addr = P4_UART_NO_REV3},
+    /* Its flash is off until somebody switches its pads and its regulator on. */
+    {.name = "esp32p4-v3.1",
+     .efuses = P4_V3_1,
+     .stub_start = P4_STUB_REV3,
+     .uart_no_addr = P4_UART_NO_REV3,
+     .power = {{P4_PAD_GROUP, 1, 1}, {P4_PMU_DATE, P4_FLASH_FORCED_ON, P4_FLASH_FORCED_ON}}},
+    /* Its ROM switches it on, as an efuse bids; what that leaves behind is in the way. */
+    {.name = "esp32p4-v3.2",
+     .efuses = P4_V3_2,
+     .stub_start = P4_STUB_REV3,
+     .uart_no_addr = P4_UART_NO_REV3,
+     .power = {{P4_PMU_DATE, P4_FLASH_FORCED_ON, 0}}},
     {0},
 };
 

@@ -12,6 +12,7 @@ void eb_registers_init(struct eb_registers *regs, const struct eb_spi_layout *sp
     regs->spi = spi;
     regs->flash_id = flash_id;
     regs->attached = false;
+    regs->power = NULL;
 }
 
 static const struct eb_register *find(const struct eb_registers *regs, uint32_t addr)
@@ -27,6 +28,16 @@ uint32_t eb_registers_read(const struct eb_registers *regs, uint32_t addr)
 {
     const struct eb_register *cell = find(regs, addr);
     return cell ? cell->value : 0;
+}
+
+bool eb_registers_flash_answers(const struct eb_registers *regs)
+{
+    for (size_t i = 0; regs->power && i < EB_POWER_RULES && regs->power[i].addr != 0; i++) {
+        const struct eb_power_rule *rule = &regs->power[i];
+        if ((eb_registers_read(regs, rule->addr) & rule->mask) != rule->value)
+            return false;
+    }
+    return regs->attached;
 }
 
 static bool store(struct eb_registers *regs, uint32_t addr, uint32_t value)
@@ -47,7 +58,7 @@ static uint32_t flash_answer(const struct eb_registers *regs, uint8_t command)
 {
     if (command != FLASH_RDID)
         return 0;
-    return regs->attached ? regs->flash_id : FLOATING_BUS;
+    return eb_registers_flash_answers(regs) ? regs->flash_id : FLOATING_BUS;
 }
 
 static bool run_spi_command(struct eb_registers *regs)

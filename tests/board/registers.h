@@ -22,16 +22,26 @@ struct eb_spi_layout {
     uint16_t usr, usr1, usr2, w0;
 };
 
+/* The flash has power while these bits of a register are these. */
+struct eb_power_rule {
+    uint32_t addr, mask, value;
+};
+
+enum { EB_POWER_RULES = 2 };
+
 struct eb_registers {
     struct eb_register cells[EB_REGISTERS_MAX];
     size_t count;
     const struct eb_spi_layout *spi;
-    uint32_t flash_id; /* manufacturer in bits 0-7, type 8-15, size 16-23 */
-    bool attached;     /* the flash answers; else its bus floats high */
+    uint32_t flash_id;                 /* manufacturer in bits 0-7, type 8-15, size 16-23 */
+    bool attached;                     /* its pins are connected */
+    const struct eb_power_rule *power; /* up to EB_POWER_RULES, or an address 0; NULL: always */
 };
 
 void eb_registers_init(struct eb_registers *regs, const struct eb_spi_layout *spi,
                        uint32_t flash_id);
+/* The flash answers; else its bus floats high. */
+bool eb_registers_flash_answers(const struct eb_registers *regs);
 uint32_t eb_registers_read(const struct eb_registers *regs, uint32_t addr);
 
 /* False if the store is full: a test that writes more registers than a loader would. */

@@ -76,7 +76,7 @@ static enum eb_result rom_read_reg(struct eb_board *board, struct eb_call *call)
 
 static bool attached(const struct eb_board *board)
 {
-    return board->regs.attached;
+    return eb_registers_flash_answers(&board->regs);
 }
 
 static uint32_t erase_len(const struct eb_board *board, const struct eb_download *dl)

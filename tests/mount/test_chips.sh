@@ -147,10 +147,10 @@ usb_board() {
     new_image 1048576
     cp "$WORK/image" "$FLASH"
     : >"$BOARD_LOG"
-    start_board --chip "$1" --size 1M --usb "$2" && mount_board -o stub="$3" || {
+    if ! start_board --chip "$1" --size 1M --usb "$2" || ! mount_board -o stub="$3"; then
         does_not_mount
         return
-    }
+    fi
     check "$name: no baud" grep -F -x 'Baud: none (built-in USB)' "$MNT/info.txt"
     [ "$2" != jtag ] || check "$name: watchdogs off" grep -F -x 'WATCHDOGS off' "$BOARD_LOG"
     check "$name: backup" backup_is_right

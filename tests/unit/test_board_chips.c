@@ -318,6 +318,24 @@ static void test_a_stub_for_another_revision_dies(void **state)
     finish(drive, 1);
 }
 
+static void test_a_flash_without_power(void **state)
+{
+    (void)state;
+    struct eb_drive *drive = start("esp32p4", "esp32p4-v3.1", MIB);
+    attach(drive, MIB);
+    assert_int_equal(flash_id(drive), 0xFFFFFF);
+    write_reg(drive, 0x5011010C, 1);
+    write_reg(drive, 0x501153FC, 3);
+    assert_int_equal(flash_id(drive), 0x1440C8);
+    finish(drive, 0);
+    drive = start("esp32p4", "esp32p4-v3.2", MIB);
+    attach(drive, MIB);
+    assert_int_equal(flash_id(drive), 0xFFFFFF);
+    write_reg(drive, 0x501153FC, 0);
+    assert_int_equal(flash_id(drive), 0x1440C8);
+    finish(drive, 0);
+}
+
 static void test_usb_otg_takes_small_blocks(void **state)
 {
     (void)state;
@@ -392,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_a_baud_by_the_wrong_crystal),
         cmocka_unit_test(test_in_package_flash_wants_its_pins),
         cmocka_unit_test(test_a_stub_for_another_revision_dies),
+        cmocka_unit_test(test_a_flash_without_power),
         cmocka_unit_test(test_usb_otg_takes_small_blocks),
         cmocka_unit_test(test_watchdogs_on_built_in_usb),
     };
