@@ -31,6 +31,8 @@ struct eb_endpoint_kind {
     /* Bytes read or taken that read or write has not passed on yet; NULL: there are never any. */
     bool (*more_in)(const struct eb_endpoint *endpoint);
     bool (*more_out)(const struct eb_endpoint *endpoint);
+    /* The chip is held in reset; NULL: the line does not notice. */
+    void (*chip_off)(struct eb_endpoint *endpoint);
     /* The host is gone as far as reading or writing showed. */
     void (*hang_up)(struct eb_endpoint *endpoint);
     void (*close)(struct eb_endpoint *endpoint);

@@ -12,11 +12,13 @@ struct kind {
     const char *name;
     const struct eb_usb_model *model;
     bool has_baud, ends_with_zero;
+    bool leaves; /* the bus, whenever the chip is reset */
 };
 
 static const struct kind KINDS[] = {
     {.name = "jtag", .model = &EB_USB_JTAG},
     {.name = "jtag-zero", .model = &EB_USB_JTAG, .ends_with_zero = true},
+    {.name = "jtag-leaves", .model = &EB_USB_JTAG, .leaves = true},
     {.name = "cp210x", .model = &EB_USB_CP210X, .has_baud = true, .ends_with_zero = true},
 };
 
@@ -25,6 +27,7 @@ struct usbip_state {
     const struct kind *kind;
     bool dtr, rts; /* as they were told */
     uint32_t baud;
+    bool told_held_back;
 };
 
 static void take_control(void *ctx, const struct eb_usb_device *device)
@@ -41,6 +44,25 @@ static void take_control(void *ctx, const struct eb_usb_device *device)
     state->rts = device->rts;
     if (endpoint->on_lines)
         endpoint->on_lines(endpoint->on_lines_ctx, device->dtr, device->rts);
+}
+
+/* A device that was plugged in anew asserts nothing. */
+static void forget_lines(struct eb_endpoint *endpoint)
+{
+    struct usbip_state *state = endpoint->state;
+    if ((state->dtr || state->rts) && endpoint->on_lines)
+        endpoint->on_lines(endpoint->on_lines_ctx, false, false);
+    state->dtr = false;
+    state->rts = false;
+}
+
+static void usbip_chip_off(struct eb_endpoint *endpoint)
+{
+    struct usbip_state *state = endpoint->state;
+    if (endpoint->fd < 0 || !state->kind->leaves)
+        return;
+    eb_event(endpoint->log, "USB LEAVES the bus");
+    eb_usbip_leave(&state->usbip);
 }
 
 static void usbip_hang_up(struct eb_endpoint *endpoint)
@@ -64,11 +86,14 @@ static int usbip_look(struct eb_endpoint *endpoint, bool *connected)
             return endpoint->listen_fd;
         }
         eb_usbip_begin(&state->usbip, endpoint->fd);
-        state->dtr = false;
-        state->rts = false;
         state->baud = 0;
+        forget_lines(endpoint);
     }
-    if (!state->usbip.imported && eb_usbip_greet(&state->usbip) < 0)
+    if (state->usbip.held_back && !state->told_held_back)
+        eb_event(endpoint->log, "USB HOLDS data back behind a full packet, the first time");
+    state->told_held_back = state->usbip.held_back;
+    bool left = state->usbip.broken;
+    if (left || (!state->usbip.imported && eb_usbip_greet(&state->usbip) < 0))
         usbip_hang_up(endpoint);
     *connected = endpoint->fd >= 0 && state->usbip.imported;
     return endpoint->fd >= 0 ? endpoint->fd : endpoint->listen_fd;
@@ -104,6 +129,7 @@ static const struct eb_endpoint_kind USBIP_KIND = {.look = usbip_look,
                                                    .baud_counts = true,
                                                    .read = usbip_read,
                                                    .write = usbip_write,
+                                                   .chip_off = usbip_chip_off,
                                                    .hang_up = usbip_hang_up,
                                                    .close = usbip_close};
 
@@ -122,7 +148,8 @@ int eb_endpoint_open_usbip(struct eb_endpoint *endpoint, const char *where, char
     size_t port_len = strcspn(where, ":");
     const struct kind *kind = where[port_len] ? find_kind(where + port_len + 1) : &KINDS[0];
     if (!kind || port_len >= sizeof(port)) {
-        snprintf(why, why_cap, "usbip:PORT:KIND knows jtag, jtag-zero and cp210x, not '%s'", where);
+        snprintf(why, why_cap,
+                 "usbip:PORT:KIND knows jtag, jtag-zero, jtag-leaves and cp210x, not '%s'", where);
         return -1;
     }
     struct usbip_state *state = calloc(1, sizeof(*state));

@@ -91,6 +91,8 @@ void eb_server_cut(void *ctx, int64_t now_ns)
 {
     struct eb_server *server = ctx;
     eb_line_out_cut(server->out, now_ns);
+    if (server->endpoint->kind->chip_off)
+        server->endpoint->kind->chip_off(server->endpoint);
 }
 
 static void take_lines(void *ctx, bool dtr, bool rts)

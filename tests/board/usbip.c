@@ -98,7 +98,13 @@ void eb_usbip_begin(struct eb_usbip *usbip, int fd)
     usbip->out_left = 0;
     usbip->urb_count = 0;
     usbip->fifo_len = 0;
+    usbip->held_back = false;
     eb_usb_plug(&usbip->device, usbip->model);
+}
+
+void eb_usbip_leave(struct eb_usbip *usbip)
+{
+    usbip->broken = true;
 }
 
 /* Up to `want` bytes of a head; true once they are there. */
@@ -225,8 +231,10 @@ static void give_data(struct eb_usbip *usbip)
             continue;
         }
         size_t n = ends_now(usbip, urb.len);
-        if (n == 0)
+        if (n == 0) {
+            usbip->held_back = true;
             return;
+        }
         drop_urb(usbip, i);
         answer_submit(usbip, urb.seq, 0, (uint32_t)n, usbip->fifo, n);
         usbip->fifo_len -= n;

@@ -44,7 +44,11 @@ struct eb_usbip {
     size_t urb_count;
     uint8_t fifo[EB_USBIP_FIFO_CAP];
     size_t fifo_len;
+    bool held_back; /* once at least, what was there filled packets: the host waited for more */
 };
+
+/* The device leaves the bus: the next read ends as if the host had left. */
+void eb_usbip_leave(struct eb_usbip *usbip);
 
 /* A host came on `fd`: the device is plugged in, but not attached to it yet. */
 void eb_usbip_begin(struct eb_usbip *usbip, int fd);

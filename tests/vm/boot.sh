@@ -20,11 +20,11 @@ QEMU_PID=
 BOARD_PIDS=
 mkdir -p "$EF_LOGS/vm"
 
-# start_board NAME SIZE OPTION...: espboard on $WORK/NAME.bin, filled with random bytes. Sets
-# BOARD_PID, and BOARD_PORT to the TCP port that it listens on.
+# start_board NAME SIZE OPTION...: espboard on $WORK/NAME.bin, filled with random bytes unless it is
+# there. Sets BOARD_PID, and BOARD_PORT to the TCP port that it listens on.
 start_board() {
     board=$WORK/$1
-    head -c "$2" /dev/urandom >"$board.bin"
+    [ -e "$board.bin" ] || head -c "$2" /dev/urandom >"$board.bin"
     board_size=$2
     shift 2
     "$EF_BUILD/espboard" --flash "$board.bin" --size "$board_size" --log "$board.log" \
@@ -83,10 +83,10 @@ read_answer() {
     return "${answer_status:-99}"
 }
 
-# guest command...: runs one line of shell in the guest; prints what it printed, ends as it ended.
+# guest command...: runs a line of shell in the guest; prints what it printed, ends as it ended.
 # The guest's log names the check that it belongs to.
 guest() {
-    printf '# %s\n%s\n' "${check_name:-}" "$*" >&8
+    printf '# %s\n%s\n' "${check_name:-}" "$(echo "$*" | tr '\n' ' ')" >&8
     read_answer 150
 }
 

@@ -33,12 +33,19 @@ attach() {
 }
 
 # says PATTERN command...: prints what the command prints; true where a line of that matches.
+# SAYS_STATUS is the command's.
 says() {
     pattern=$1
     shift
-    "$@" >/tmp/says 2>&1
+    SAYS_STATUS=0
+    "$@" >/tmp/says 2>&1 || SAYS_STATUS=$?
     cat /tmp/says
     grep -q -E "$pattern" /tmp/says
+}
+
+# is_refused PATTERN command...: it fails, and a line of what it prints matches.
+is_refused() {
+    says "$@" && [ "$SAYS_STATUS" != 0 ]
 }
 
 # unmount_and_listen DEVICE: unmounts, and prints what the board says then. Held open by somebody,
@@ -68,4 +75,12 @@ since_the_pull() {
         !pulled && /sendmsg failed|connection closed|USB disconnect/ { pulled = $1 }
         /reader: / { ended = $1 }
         END { ms = int((ended - pulled) * 1000); print ms " ms"; exit !(pulled && ms <= 1000) }'
+}
+
+# keep_attached PORT: plugs it in again whenever it has left. Ends with the guest.
+keep_attached() {
+    while :; do
+        usbip port | grep -q 'in Use' || usbip --tcp-port "$1" attach -r 10.0.2.2 -b 1-1
+        usleep 200000
+    done
 }

@@ -25,5 +25,9 @@ check 'the kernel boots' start_vm \
 guest 'uname -a; dmesg | grep -E "tty(S|USB)[0-9]"' >&2
 
 a_port 8250 /dev/ttyS1 before=no-reset,baud=115200
+check '/dev/ttyS1: a rate that this UART cannot have is refused' guest \
+    "is_refused 'does not go to 460800 baud' espflashfs -o before=no-reset,baud=460800 /dev/ttyS1 /mnt"
+check '/dev/ttyS1: baud=auto goes by what it can have' guest \
+    "says 'Baud: 115200' espflashfs --probe -o before=no-reset,baud=auto /dev/ttyS1"
 a_port bridge /dev/ttyUSB0 before=no-reset,baud=921600
 stop_vm
