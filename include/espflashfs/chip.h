@@ -112,6 +112,7 @@ struct ef_chip {
     const char *stub_option_old;  /* the stub's file name for ... */
     uint16_t stub_old_below;      /* ... revisions below this one */
     uint16_t stub_from;           /* no stub runs on a revision below this one */
+    bool stub_not_in_secure_boot; /* nor on a chip with secure boot */
     struct ef_spi_regs spi;
     struct ef_bits pads[EF_PAD_COUNT]; /* where the ROM must be told them: in-package flash */
     struct ef_flash_power flash_power;

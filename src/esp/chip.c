@@ -47,10 +47,11 @@ void ef_chip_options_text(char *out, size_t cap)
 
 const char *ef_chip_stub_option(const struct ef_chip *chip, const struct ef_identity *id)
 {
-    if (id->registers_read && id->revision < chip->stub_from)
+    if (!id->registers_read)
+        return chip->option;
+    if (id->revision < chip->stub_from || (chip->stub_not_in_secure_boot && id->secure_boot))
         return NULL;
-    return id->registers_read && id->revision < chip->stub_old_below ? chip->stub_option_old
-                                                                     : chip->option;
+    return id->revision < chip->stub_old_below ? chip->stub_option_old : chip->option;
 }
 
 uint32_t ef_chip_uartdev_reg(const struct ef_chip *chip, const struct ef_identity *id)

@@ -60,6 +60,7 @@ const struct ef_chip EF_CHIP_ROW_ESP32C3 = {
     .rom_encrypt_word = true,
     .flash_max_bytes = 16 * EF_MIB,
     .rom_flash_max_bytes = 16 * EF_MIB,
+    .stub_not_in_secure_boot = true,
     .spi = EF_SPI_REGS_SINCE_S2(0x60002000),
     .guard = {.crypt_count = {EFUSE + 0x34, 18, 3},
               .secure_boot = {EFUSE + 0x38, 20, 1},

@@ -24,7 +24,8 @@ static enum ef_err find_stub(struct ef_session *s)
     const char *where = strcmp(s->config.stub, "auto") == 0 ? NULL : s->config.stub;
     const char *option = ef_chip_stub_option(s->chip, &s->identity);
     if (!option) {
-        ef_log(s->log, EF_LOG_WARN, "no stub runs on this revision: the ROM alone is used");
+        ef_log(s->log, EF_LOG_WARN,
+               "no stub runs on this chip as it is: the ROM alone is used, which is slower");
         return EF_OK;
     }
     enum ef_err err = ef_stub_find(where, s->config.stub_folders, option, s->log, &s->stub);

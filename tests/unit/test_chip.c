@@ -166,18 +166,22 @@ static void revisions(void **state)
         uint16_t revision;
         const char *stub;
         uint32_t uartdev_reg;
+        bool secure_boot;
     } ROWS[] = {
-        {EF_CHIP_ESP32P4, 103, "esp32p4-rev1", 0x4FF3FEC8},
-        {EF_CHIP_ESP32P4, 300, "esp32p4", 0x4FFBFEC8},
-        {EF_CHIP_ESP32C2, 0, NULL, 0},
-        {EF_CHIP_ESP32C2, 100, "esp32c2", 0},
-        {EF_CHIP_ESP32C3, 100, "esp32c3", 0x3FCDF07C},
-        {EF_CHIP_ESP32C3, 101, "esp32c3", 0x3FCDF078},
-        {EF_CHIP_ESP32S3, 0, "esp32s3", 0x3FCEF14C},
+        {EF_CHIP_ESP32P4, 103, "esp32p4-rev1", 0x4FF3FEC8, false},
+        {EF_CHIP_ESP32P4, 300, "esp32p4", 0x4FFBFEC8, false},
+        {EF_CHIP_ESP32C2, 0, NULL, 0, false},
+        {EF_CHIP_ESP32C2, 100, "esp32c2", 0, false},
+        {EF_CHIP_ESP32C3, 100, "esp32c3", 0x3FCDF07C, false},
+        {EF_CHIP_ESP32C3, 101, "esp32c3", 0x3FCDF078, false},
+        {EF_CHIP_ESP32C3, 101, NULL, 0x3FCDF078, true},
+        {EF_CHIP_ESP32S3, 0, "esp32s3", 0x3FCEF14C, true},
     };
     for (size_t i = 0; i < COUNT(ROWS); i++) {
         const struct ef_chip *chip = ef_chip_by_id(ROWS[i].chip);
-        struct ef_identity id = {.registers_read = true, .revision = ROWS[i].revision};
+        struct ef_identity id = {.registers_read = true,
+                                 .revision = ROWS[i].revision,
+                                 .secure_boot = ROWS[i].secure_boot};
         const char *stub = ef_chip_stub_option(chip, &id);
         assert_string_equal(stub ? stub : "none", ROWS[i].stub ? ROWS[i].stub : "none");
         assert_int_equal(ef_chip_uartdev_reg(chip, &id), ROWS[i].uartdev_reg);
