@@ -8,6 +8,8 @@ require python3
 DRIVER=$EF_BUILD/espflashfs
 tools=$(dirname "$0")/tools
 PEERS=
+gps=
+modem=
 
 # start_peer NAME MODE: a serial server without a board; its port goes to the variable NAME, what
 # it hears to $WORK/NAME.heard.

@@ -287,13 +287,22 @@ static enum ef_err open_as_nobody(struct room *room)
     return -WEXITSTATUS(status);
 }
 
+/* The id of the group that owns serial ports on Debian; false where it cannot be used here. */
+static bool find_dialout(gid_t *gid)
+{
+    const struct group *dialout = getgrnam("dialout");
+    if (dialout)
+        *gid = dialout->gr_gid;
+    return dialout && getuid() == 0;
+}
+
 static void no_permission_names_the_group(void **state)
 {
     struct room *room = *state;
-    const struct group *dialout = getgrnam("dialout");
-    if (getuid() != 0 || !dialout)
+    gid_t dialout = 0;
+    if (!find_dialout(&dialout))
         skip();
-    assert_int_equal(chown(room->path, 0, dialout->gr_gid), 0);
+    assert_int_equal(chown(room->path, 0, dialout), 0);
     assert_int_equal(chmod(room->path, 0660), 0);
     assert_int_equal(open_as_nobody(room), EF_ACCESS);
     assert_non_null(strstr(said(room), "usermod -aG dialout"));
@@ -303,13 +312,13 @@ static void no_permission_names_the_group(void **state)
 static void no_group_to_join(void **state)
 {
     struct room *room = *state;
-    const struct group *dialout = getgrnam("dialout");
-    if (getuid() != 0 || !dialout)
+    gid_t dialout = 0;
+    if (!find_dialout(&dialout))
         skip();
     assert_int_equal(chmod(room->path, 0660), 0);
     assert_int_equal(chown(room->path, 0, 0), 0);
     assert_int_equal(open_as_nobody(room), EF_ACCESS);
-    assert_int_equal(chown(room->path, 0, dialout->gr_gid), 0);
+    assert_int_equal(chown(room->path, 0, dialout), 0);
     assert_int_equal(chmod(room->path, 0600), 0);
     assert_int_equal(open_as_nobody(room), EF_ACCESS);
     assert_null(strstr(said(room), "usermod"));
