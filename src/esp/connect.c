@@ -75,6 +75,8 @@ static enum ef_err sync_after_resets(struct ef_session *s, struct ef_boot_report
             err = ef_esp_sync(&s->esp, syncs);
         if (err == EF_GONE)
             err = sync_when_back(s, syncs);
+        if (brief && ef_connect_is_gps(s->link.noise))
+            break;
     }
     return err;
 }
@@ -149,6 +151,10 @@ enum ef_err ef_connect(struct ef_session *s)
     /* A driver of the kernel may have the calls and not the lines. */
     if (err == EF_UNSUPPORTED)
         err = sync_without_reset(s);
+    if (err == EF_TIMEOUT && ef_connect_is_gps(s->link.noise)) {
+        ef_log(s->log, EF_LOG_ERROR, "%s: a GPS receiver speaks there, no board", s->config.port);
+        return EF_UNSUPPORTED;
+    }
     bool may_ask = s->config.ask && s->config.trial == EF_TRIAL_FULL &&
                    s->config.before != EF_BEFORE_NO_RESET_NO_SYNC;
     if (err == EF_TIMEOUT && may_ask)

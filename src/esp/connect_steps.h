@@ -14,6 +14,9 @@ struct ef_boot_report {
 /* Adds what `text`, a piece of a boot log, tells. */
 void ef_boot_report_read(struct ef_boot_report *report, const char *text);
 
+/* True if `text` holds a sentence of a satellite receiver (NMEA 0183: "$GPGGA,"). */
+bool ef_connect_is_gps(const char *text);
+
 /* Logs what seems to be on the line and what to do next. */
 void ef_connect_explain(struct ef_session *s, enum ef_err err, const struct ef_boot_report *report);
 

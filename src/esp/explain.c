@@ -46,6 +46,17 @@ void ef_boot_report_read(struct ef_boot_report *report, const char *text)
         report->no_firmware = true;
 }
 
+bool ef_connect_is_gps(const char *text)
+{
+    enum { LETTERS = 4 };
+    for (const char *at = strstr(text, "$G"); at; at = strstr(at + 1, "$G")) {
+        size_t letters = strspn(at + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        if (letters == LETTERS && at[2 + LETTERS] == ',')
+            return true;
+    }
+    return false;
+}
+
 static void explain_gone(struct ef_session *s)
 {
     if (s->line)

@@ -70,6 +70,8 @@ static void reset_into_firmware(struct ef_session *s)
         err = ef_reset_play(s->line, &sequence);
     }
     /* Built-in USB leaves the bus with the reset that was asked for. */
+    if (!s->chip)
+        return; /* whether anything was reset is not known */
     if (err == EF_OK || err == EF_GONE)
         ef_log(s->log, EF_LOG_INFO, "the board was reset and runs its firmware");
     else

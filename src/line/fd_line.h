@@ -4,11 +4,16 @@
 
 #include "espflashfs/line.h"
 
+#include <termios.h>
+
 struct ef_fd_line {
     struct ef_line line; /* first, so that a struct ef_line * is one of these */
     int fd;              /* non-blocking */
     int guard;           /* tty.c: the descriptor that holds the lock; may be `fd` itself */
     void *port;          /* tty.c: libserialport's, which owns `fd`; or NULL */
+    bool lines_set;      /* the modem lines are no more as the opening left them */
+    bool restore;        /* tty.c: `before` is to be in force again after the close */
+    struct termios before;
 };
 
 /* Allocates a line around `fd` (taken over, also on failure). NULL without memory. */
@@ -42,10 +47,6 @@ bool ef_fd_has_modem_lines(int fd);
  */
 enum ef_err ef_fd_configure(int fd, uint32_t baud);
 enum ef_err ef_tty_set_baud(struct ef_line *line, uint32_t baud);
-
-/* 0, or -1 with errno; the rate in force, or 0. */
-int ef_termios2_set_rate(int fd, uint32_t baud);
-uint32_t ef_termios2_rate(int fd);
 
 /* EF_BUSY, logged with the holder, where another program has the tty behind `fd`. */
 enum ef_err ef_fd_lock(int fd, const char *path, struct ef_log *log);

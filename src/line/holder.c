@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 static const char LOCK_FOLDER[] = "/run/lock";
+static const char MODEM_MANAGER[] = "ModemManager ";
 
 /* True if process `pid` has the character device `rdev` open. */
 static bool process_holds(const char *pid, dev_t rdev)
@@ -139,7 +140,14 @@ bool ef_port_is_console(const char *path)
 static enum ef_err report_busy(int fd, const char *path, struct ef_log *log)
 {
     char who[128];
-    if (ef_find_holder(fd, who, sizeof(who)) || find_in_lock_folder(path, who, sizeof(who)))
+    bool known =
+        ef_find_holder(fd, who, sizeof(who)) || find_in_lock_folder(path, who, sizeof(who));
+    if (known && strncmp(who, MODEM_MANAGER, strlen(MODEM_MANAGER)) == 0)
+        ef_log(log, EF_LOG_ERROR,
+               "%s is held by %s, which looks for modems on new ports: wait half a minute, then "
+               "try again",
+               path, who);
+    else if (known)
         ef_log(log, EF_LOG_ERROR, "%s is held by %s: close it, then try again", path, who);
     else
         ef_log(log, EF_LOG_ERROR,

@@ -93,6 +93,17 @@ size_t ef_ports_list(struct ef_port *ports, size_t cap)
     return count;
 }
 
+/* A spelling that names a device of the system becomes its path; any other stays. */
+static void resolve(struct ef_port *port)
+{
+    char name[EF_PORT_NAME_MAX];
+    struct ef_port *all = calloc(EF_PORTS_MAX, sizeof(*all));
+    size_t count = all ? ef_ports_system(all, EF_PORTS_MAX) : 0;
+    if (ef_port_find(port->name, all, count, NULL, name) == EF_OK)
+        snprintf(port->name, sizeof(port->name), "%s", name);
+    free(all);
+}
+
 size_t ef_ports_named(const char *names, struct ef_port *ports, size_t cap)
 {
     static const char BETWEEN[] = " ,\t\n";
@@ -104,8 +115,10 @@ size_t ef_ports_named(const char *names, struct ef_port *ports, size_t cap)
         snprintf(port->name, sizeof(port->name), "%.*s", (int)len, names);
         names += len;
         port->bus = strstr(port->name, "://") ? EF_PORT_NETWORK : EF_PORT_NATIVE;
-        if (port->bus == EF_PORT_NATIVE)
+        if (port->bus == EF_PORT_NATIVE) {
+            resolve(port);
             ef_port_describe(port);
+        }
         ef_port_judge(port);
         port->skip[0] = '\0';
         if (!ef_port_is_likely(port))

@@ -4,7 +4,7 @@
  *
  * Opening raises DTR and RTS, both at once: Linux does so by itself. On the usual auto-reset
  * circuit both asserted is as good as neither, so a running board goes on running.
- * Closing changes neither (HUPCL is off).
+ * Closing drops both together, or changes neither (tty.c).
  */
 #include "fd_line.h"
 #include "port_system.h"

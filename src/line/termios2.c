@@ -2,7 +2,7 @@
  * Rates that have no B constant. The kernel's termios2 carries any rate, and tells which one
  * the driver settled on; its header cannot be included beside <termios.h>.
  */
-#include "fd_line.h"
+#include "termios2.h"
 
 #include <asm/termbits.h>
 #include <sys/ioctl.h>

@@ -6,6 +6,7 @@
  * at the close (HUPCL), and takes six transfers for each change of the rate.
  */
 #include "fd_line.h"
+#include "termios2.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,10 +62,25 @@ enum ef_err ef_tty_set_baud(struct ef_line *line, uint32_t baud)
     return ef_fd_configure(self->fd, baud);
 }
 
+/*
+ * Settings outlive the close of a real port: the next program finds those that were there.
+ * With HUPCL among them, as is usual, DTR and RTS drop together, as they were before the
+ * opening; but lines that were set on purpose stay, whatever a board's reset circuit makes
+ * of a change.
+ */
+static void restore_settings(struct ef_fd_line *self)
+{
+    if (self->lines_set)
+        self->before.c_cflag &= ~(tcflag_t)HUPCL;
+    tcsetattr(self->fd, TCSANOW, &self->before);
+}
+
 static void tty_close(struct ef_line *line)
 {
     struct ef_fd_line *self = (struct ef_fd_line *)line;
     ef_fd_release(self->fd);
+    if (self->restore)
+        restore_settings(self);
     if (self->port)
         ef_serialport_close(self->port);
     close(self->guard);
@@ -127,6 +143,8 @@ enum ef_err ef_tty_open(const char *path, uint32_t baud, struct ef_log *log, str
     if (!self)
         return EF_NOMEM;
     self->guard = guard;
+    /* A pty with nobody on it would echo with the settings that it had. */
+    self->restore = modem && tcgetattr(guard, &self->before) == 0;
     self->port = modem ? ef_serialport_open(path, &self->fd) : NULL;
     if (self->port)
         self->line.kind = "serial";

@@ -17,6 +17,7 @@ struct search {
     struct ef_port *ports;
     size_t count, tried;
     bool resettable[EF_PORTS_MAX]; /* of those tried */
+    bool stranger[EF_PORTS_MAX];   /* it spoke, and not as a board */
 };
 
 static size_t find_ports(const char *names, struct ef_port **ports)
@@ -42,13 +43,18 @@ static const char *manner(enum ef_trial trial)
     return "listened first, no reset";
 }
 
+static bool is_stranger(const struct ef_session *session, enum ef_err err)
+{
+    return err == EF_UNSUPPORTED && !session->chip;
+}
+
 static const char *outcome(const struct ef_session *session, enum ef_err err)
 {
     if (err == EF_OK)
         return "a board";
     if (err == EF_TIMEOUT)
         return "no answer";
-    return err == EF_UNSUPPORTED && !session->chip ? "something else" : ef_err_text(err);
+    return is_stranger(session, err) ? "something else" : ef_err_text(err);
 }
 
 static void tell_result(struct search *s, const struct ef_port *port, enum ef_trial trial,
@@ -76,6 +82,7 @@ static enum ef_err try_port(struct search *s, size_t i, enum ef_trial trial)
     enum ef_err err = ef_session_open(&config, s->log, s->session);
     tell_result(s, port, trial, err, ef_clock_now_ms() - start);
     s->resettable[i] = s->session->resettable;
+    s->stranger[i] = is_stranger(s->session, err);
     s->session->config.trial = EF_TRIAL_FULL;
     s->tried++;
     return err;
@@ -118,7 +125,7 @@ static enum ef_err second_round(struct search *s)
         const struct ef_port *port = &s->ports[i];
         if (port->skip[0])
             continue;
-        bool patient = ef_port_is_likely(port) && likely == 1 && askable > 1;
+        bool patient = ef_port_is_likely(port) && likely == 1 && askable > 1 && !s->stranger[i];
         bool named = port->rank == EF_PORT_NAMED && s->resettable[i];
         if ((patient || named) && try_port(s, i, patient ? EF_TRIAL_FULL : EF_TRIAL_BRIEF) == EF_OK)
             return EF_OK;

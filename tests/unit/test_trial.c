@@ -1,7 +1,7 @@
 /* How much is done to a port that may be something else than a board, before it is given up. */
 #include "script_line.h"
 
-#include "esp/session_steps.h"
+#include "esp/connect_steps.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,6 +92,32 @@ static void what_speaks_is_left_alone(void **state)
     assert_int_equal(room->script->sent_len, 0);
 }
 
+/* A receiver behind a bridge that boards have, too: one reset shows what it is. */
+static void a_receiver_is_recognised(void **state)
+{
+    struct room *room = *state;
+    static const char FIX[] = "$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M*47\r\n";
+    connect_to(room, EF_TRIAL_BRIEF);
+    int changes = room->modem->changes;
+    room->script->babble = (const uint8_t *)FIX;
+    room->script->babble_len = sizeof(FIX) - 1;
+    assert_int_equal(connect_to(room, EF_TRIAL_BRIEF), EF_UNSUPPORTED);
+    assert_true(room->modem->changes < changes);
+}
+
+static void sentences(void **state)
+{
+    (void)state;
+    assert_true(ef_connect_is_gps("$GPGGA,1"));
+    assert_true(ef_connect_is_gps(",M,,*47\r\n$GNRMC,123519,A"));
+    assert_true(ef_connect_is_gps("$G$GLGSV,"));
+    assert_false(ef_connect_is_gps(""));
+    assert_false(ef_connect_is_gps("$G"));
+    assert_false(ef_connect_is_gps("$GPGGA"));
+    assert_false(ef_connect_is_gps("$GPGG,"));
+    assert_false(ef_connect_is_gps("ets Jul 29 2019 12:21:46 rst:0x1 (POWERON_RESET),boot:0x13"));
+}
+
 static void hang_up_is_told(void **state)
 {
     struct room *room = *state;
@@ -119,6 +145,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(silence_is_asked_gently, room_open, room_close),
         cmocka_unit_test_setup_teardown(what_speaks_is_left_alone, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_receiver_is_recognised, room_open, room_close),
+        cmocka_unit_test(sentences),
         cmocka_unit_test_setup_teardown(hang_up_is_told, room_open, room_close),
         cmocka_unit_test_setup_teardown(brief_is_less_than_full, room_open, room_close),
     };

@@ -1,5 +1,6 @@
 /* What every tty gets and how each of its failures is told: settings, rates, locks, hang-ups. */
 #include "line/fd_line.h"
+#include "line/termios2.h"
 
 #include <errno.h>
 #include <fcntl.h>
