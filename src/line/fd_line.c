@@ -125,7 +125,8 @@ enum ef_err ef_fd_line_set_lines(struct ef_line *line, bool dtr, bool rts)
     enum ef_err err = modem_ioctl(self->fd, TIOCMGET, &bits);
     if (err != EF_OK)
         return err;
-    self->lines_set = true;
+    self->asserted[EF_DTR] = dtr;
+    self->asserted[EF_RTS] = rts;
     bits &= ~(TIOCM_DTR | TIOCM_RTS);
     bits |= (dtr ? TIOCM_DTR : 0) | (rts ? TIOCM_RTS : 0);
     return modem_ioctl(self->fd, TIOCMSET, &bits);
@@ -134,7 +135,7 @@ enum ef_err ef_fd_line_set_lines(struct ef_line *line, bool dtr, bool rts)
 enum ef_err ef_fd_line_set_one_line(struct ef_line *line, enum ef_modem_line which, bool on)
 {
     struct ef_fd_line *self = (struct ef_fd_line *)line;
-    self->lines_set = true;
+    self->asserted[which] = on;
     int bit = which == EF_DTR ? TIOCM_DTR : TIOCM_RTS;
     return modem_ioctl(self->fd, on ? TIOCMBIS : TIOCMBIC, &bit);
 }

@@ -11,7 +11,7 @@ struct ef_fd_line {
     int fd;              /* non-blocking */
     int guard;           /* tty.c: the descriptor that holds the lock; may be `fd` itself */
     void *port;          /* tty.c: libserialport's, which owns `fd`; or NULL */
-    bool lines_set;      /* the modem lines are no more as the opening left them */
+    bool asserted[2];    /* by ef_modem_line: on purpose, rather than by the opening */
     bool restore;        /* tty.c: `before` is to be in force again after the close */
     struct termios before;
 };

@@ -64,13 +64,13 @@ enum ef_err ef_tty_set_baud(struct ef_line *line, uint32_t baud)
 
 /*
  * Settings outlive the close of a real port: the next program finds those that were there.
- * With HUPCL among them, as is usual, DTR and RTS drop together, as they were before the
- * opening; but lines that were set on purpose stay, whatever a board's reset circuit makes
- * of a change.
+ * With HUPCL among them, as is usual, DTR and RTS drop together: both were as good as off to a
+ * board's reset circuit, and to anything else they are as they were before the opening. A line
+ * that is asserted on purpose stays so.
  */
 static void restore_settings(struct ef_fd_line *self)
 {
-    if (self->lines_set)
+    if (self->asserted[EF_DTR] || self->asserted[EF_RTS])
         self->before.c_cflag &= ~(tcflag_t)HUPCL;
     tcsetattr(self->fd, TCSANOW, &self->before);
 }
