@@ -89,6 +89,7 @@ struct ef_session {
     bool size_is_chip;            /* it came from the flash id: ERASE_FLASH erases just that */
     bool loader_ready;            /* started, attached, told the flash's size */
     const char *no_flash_why;     /* NULL, or why flash.bin is not offered */
+    bool answered;                /* a boot loader did */
     uint64_t bytes_in, bytes_out; /* over a line that is closed again */
     bool resettable;              /* it has, or had, modem lines */
 };

@@ -159,7 +159,8 @@ enum ef_err ef_connect(struct ef_session *s)
                    s->config.before != EF_BEFORE_NO_RESET_NO_SYNC;
     if (err == EF_TIMEOUT && may_ask)
         err = ef_connect_ask(s);
-    if (err != EF_OK)
+    s->answered = err == EF_OK;
+    if (!s->answered)
         ef_connect_explain(s, err, &report);
     return err;
 }

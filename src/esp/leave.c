@@ -70,7 +70,7 @@ static void reset_into_firmware(struct ef_session *s)
         err = ef_reset_play(s->line, &sequence);
     }
     /* Built-in USB leaves the bus with the reset that was asked for. */
-    if (!s->chip)
+    if (!s->answered && !s->chip)
         return; /* whether anything was reset is not known */
     if (err == EF_OK || err == EF_GONE)
         ef_log(s->log, EF_LOG_INFO, "the board was reset and runs its firmware");
@@ -106,7 +106,7 @@ static void leave_in_rom(struct ef_session *s)
 void ef_session_leave_board(struct ef_session *s)
 {
     /* What never answered may be no board. */
-    if (s->config.trial == EF_TRIAL_GENTLE && !s->chip)
+    if (s->config.trial == EF_TRIAL_GENTLE && !s->answered)
         return;
     bool reset = s->config.after == EF_AFTER_HARD_RESET;
     if (reset && ef_line_has_modem_lines(s->line)) {
