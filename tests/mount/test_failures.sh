@@ -48,9 +48,10 @@ test_usage() {
     for baud in fast 0 100 9600x 5000000 -9600 ''; do
         check "baud=$baud" usage "baud=$baud: a rate from" -o baud="$baud" "$PORT" "$MNT"
     done
-    check 'chip=esp99' usage 'chip=esp99: auto, esp8266' -o chip=esp99 "$PORT" "$MNT"
-    check 'before=never' usage 'before=never: default-reset or no-reset' --before=never "$PORT" "$MNT"
-    check 'after=never' usage 'after=never: hard-reset or no-reset' --after never "$PORT" "$MNT"
+    check 'chip=esp99' usage 'chip=esp99: auto is expected, or one of esp8266, ' -o chip=esp99 "$PORT" "$MNT"
+    check 'before=never' usage 'before=never: default-reset, usb-reset' \
+        --before=never "$PORT" "$MNT"
+    check 'after=never' usage 'after=never: hard-reset, no-reset' --after never "$PORT" "$MNT"
     for size in big 0 -1 4Q; do
         check "size=$size" usage "size=$size: bytes are expected" -o size="$size" "$PORT" "$MNT"
     done
