@@ -144,16 +144,32 @@ enum ef_err ef_baud_change(struct ef_session *s, uint32_t baud)
     return err == EF_OK ? probe(s) : err;
 }
 
-/* Repeats CHANGE_BAUDRATE on a line that damages it. The reply is damaged as well, perhaps. */
+/*
+ * Repeats CHANGE_BAUDRATE on a line that damages it. The reply is damaged as well, perhaps. A
+ * lone END now and then, since a stub that missed one takes frames for what is between them
+ * (as ef_esp_sync has it).
+ */
 static enum ef_err tell_often(struct ef_session *s, uint32_t baud)
 {
+    static const uint8_t END = EF_SLIP_END;
     enum ef_err err = EF_TIMEOUT;
     for (int i = 0; i < RETELLS && err != EF_OK && err != EF_GONE; i++) {
+        if (i % 4 == 3)
+            ef_line_write(s->line, &END, 1, ef_deadline_in(RETELL_MS));
         err = tell(s, baud, RETELL_MS);
         if (err != EF_OK && err != EF_GONE)
             ef_command_drain(&s->esp, 1);
     }
     return err;
+}
+
+/* A damaged command may have set a rate that is only near enough to be understood at. */
+static enum ef_err make_exact(struct ef_session *s)
+{
+    enum ef_err err = tell(s, s->line->baud, TELL_MS);
+    if (err != EF_GONE)
+        err = switch_host(s, s->line->baud);
+    return err == EF_OK ? ef_esp_sync(&s->esp, RETURN_SYNCS) : err;
 }
 
 /* Brings a chip that is at the line's rate, or has not left `good`, to `good`. */
@@ -167,6 +183,8 @@ static enum ef_err call_back(struct ef_session *s, uint32_t good)
         err = switch_host(s, good);
         if (err == EF_OK)
             err = ef_esp_sync(&s->esp, RETURN_SYNCS);
+        if (err == EF_OK)
+            err = make_exact(s);
         if (err == EF_OK || err == EF_GONE)
             return err;
         err = switch_host(s, from);
@@ -227,6 +245,7 @@ struct climb {
     uint32_t limit;  /* no higher */
     uint32_t failed; /* the rate that was too much, 0: none */
     enum ef_err why;
+    bool refused; /* by port or chip, and not for damage */
     struct ef_baud_questions questions;
 };
 
@@ -235,6 +254,7 @@ static enum ef_err try_step(struct ef_session *s, uint32_t rate, struct climb *c
 {
     uint32_t good = s->line->baud;
     enum ef_err err = ef_baud_change(s, rate);
+    c->refused = err == EF_UNSUPPORTED || err == EF_REJECTED;
     if (err == EF_OK)
         err = ef_baud_check(s, &c->questions);
     if (err == EF_OK || err == EF_GONE)
@@ -242,7 +262,7 @@ static enum ef_err try_step(struct ef_session *s, uint32_t rate, struct climb *c
     c->failed = rate;
     c->why = err;
     ef_log(s->log, EF_LOG_DEBUG, "%u baud: %s", (unsigned)rate, ef_err_text(err));
-    return s->line->baud == good ? EF_OK : fall_back_to_loader(s, good);
+    return c->refused ? EF_OK : fall_back_to_loader(s, good);
 }
 
 /* From the line's rate to the first that fails. `jump` (0: none) is tried before all else. */
@@ -273,7 +293,7 @@ static void tell_result(const struct ef_session *s, const struct climb *c,
     unsigned next = rate_above(now);
     if (next == 0)
         ef_log(s->log, EF_LOG_INFO, "Baud: %u, the highest there is", now);
-    else if (c->failed && (c->why == EF_UNSUPPORTED || c->why == EF_REJECTED))
+    else if (c->failed && c->refused)
         ef_log(s->log, EF_LOG_INFO, "Baud: %u: the %s does not take %u", now,
                c->why == EF_REJECTED ? "chip" : "port", next);
     else if (c->failed)
@@ -365,6 +385,8 @@ enum ef_err ef_baud_resume(struct ef_session *s)
         return EF_OK;
     if (!automatic(s))
         return settle_at(s, s->rates.working);
+    if (s->line->baud > s->rates.working)
+        return ef_baud_change(s, s->rates.working);
     struct climb c = {.limit = s->rates.working};
     enum ef_err err = climb(s, s->rates.working, &c);
     if (err == EF_OK)
@@ -404,9 +426,6 @@ enum ef_err ef_baud_slow_down(struct ef_session *s)
     s->config.ask = false; /* nobody watches by now */
     enum ef_err err = fall_back(s, to);
     s->config.ask = ask;
-    /* After a reset the loader is started first, and the rate is set by ef_baud_resume. */
-    if (err == EF_OK && s->line->baud != to && s->esp.stub == s->with_stub)
-        err = ef_baud_change(s, to);
     if (err != EF_OK)
         return err;
     ef_log(s->log, EF_LOG_WARN, "the line damages data at %u baud: going on at %u", (unsigned)from,

@@ -15,7 +15,7 @@
  */
 enum ef_err ef_baud_settle(struct ef_session *s);
 
-/* The same after the loader was started again in the middle of work: no higher than before. */
+/* The same for a loader that was found again in the middle of work: no higher than before. */
 enum ef_err ef_baud_resume(struct ef_session *s);
 
 /* Finds a loader that may be at any rate: SYNC up to `tries` times at each. EF_TIMEOUT, EF_GONE. */
@@ -28,8 +28,9 @@ bool ef_baud_count_failure(struct ef_session *s);
 bool ef_baud_can_slow_down(const struct ef_session *s);
 
 /*
- * Brings chip and line to the next lower rate, by whatever way the chip can be reached:
- * it may have been reset (esp.stub tells). EF_TIMEOUT, EF_GONE.
+ * Has the next lower rate worked at, by whatever way the chip can be reached. It may have been
+ * reset (esp.stub tells), and the line be at another rate, until ef_baud_resume. EF_TIMEOUT,
+ * EF_GONE.
  */
 enum ef_err ef_baud_slow_down(struct ef_session *s);
 

@@ -138,14 +138,11 @@ static enum ef_err sync_again(struct ef_session *s)
     return err;
 }
 
-enum ef_err ef_session_recover(struct ef_session *s)
+/* Of a loader that answers: makes of it the one that work can go on with. */
+static enum ef_err set_up_again(struct ef_session *s)
 {
-    bool slower = ef_baud_count_failure(s) && ef_baud_can_slow_down(s);
-    enum ef_err err = slower ? EF_TIMEOUT : sync_again(s);
-    if (err == EF_TIMEOUT && ef_baud_can_slow_down(s))
-        err = ef_baud_slow_down(s);
-    if (err != EF_OK || (s->loader_ready && s->with_stub && s->esp.stub))
-        return err;
+    if (s->loader_ready && s->with_stub && s->esp.stub)
+        return ef_baud_resume(s);
     if (s->with_stub && !s->esp.stub) {
         /* The ROM answers where a stub was: the chip has been reset. */
         ef_log(s->log, EF_LOG_WARN, "the chip was reset: starting its loader again");
@@ -154,12 +151,26 @@ enum ef_err ef_session_recover(struct ef_session *s)
     }
     /* A ROM does not tell whether it was reset: what it must be told is told again. */
     s->loader_ready = false;
-    err = ef_loader_start(s);
+    enum ef_err err = ef_loader_start(s);
     if (err == EF_OK)
         err = ef_flash_set_params(s);
     if (err == EF_OK)
         err = ef_baud_resume(s);
     s->loader_ready = err == EF_OK;
+    return err;
+}
+
+enum ef_err ef_session_recover(struct ef_session *s)
+{
+    bool slower = ef_baud_count_failure(s) && ef_baud_can_slow_down(s);
+    enum ef_err err = slower ? EF_TIMEOUT : sync_again(s);
+    if (!slower && err == EF_OK)
+        err = set_up_again(s);
+    while (ef_err_is_transient(err) && ef_baud_can_slow_down(s)) {
+        err = ef_baud_slow_down(s);
+        if (err == EF_OK)
+            err = set_up_again(s);
+    }
     return err;
 }
 

@@ -7,6 +7,7 @@
 #define EF_TEST_BOARD_LINE_H
 
 #include "drive.h"
+#include "line_in.h"
 #include "line_out.h"
 
 #include "espflashfs/session.h"
@@ -21,8 +22,18 @@ struct board_line {
     struct eb_drive *drive;
     struct ef_session session;
     bool gone;
+    uint32_t max_baud;      /* of a serial line: the port takes no higher */
+    struct eb_line_in rate; /* of a serial line: garbles where the ends differ in it */
     struct eb_line_out usb; /* in between where it holds packets back */
 };
+
+static inline void board_line_garble(struct board_line *self, uint8_t *bytes, size_t len)
+{
+    self->rate.board = self->drive->board;
+    self->rate.host_baud = self->line.baud;
+    self->rate.baud_counts = true;
+    eb_line_garble(&self->rate, bytes, len);
+}
 
 static inline enum ef_err board_line_read(struct ef_line *line, uint8_t *buf, size_t cap,
                                           ef_deadline deadline, size_t *got)
@@ -43,6 +54,7 @@ static inline enum ef_err board_line_read(struct ef_line *line, uint8_t *buf, si
         return EF_TIMEOUT;
     *got = left < cap ? left : cap;
     memcpy(buf, drive->out + drive->out_pos, *got);
+    board_line_garble(self, buf, *got);
     drive->out_pos += *got;
     return EF_OK;
 }
@@ -55,12 +67,13 @@ static inline enum ef_err board_line_write(struct ef_line *line, const uint8_t *
     if (self->gone)
         return EF_GONE;
     struct eb_faults *faults = eb_board_faults(self->drive->board);
-    if (!faults->touches_bytes[EB_IN]) {
+    if (!faults->touches_bytes[EB_IN] && line->baud == 0) {
         eb_drive_bytes(self->drive, buf, len);
         return EF_OK;
     }
     for (size_t i = 0; i < len; i++) {
         struct eb_fault_effect effect = eb_faults_byte(faults, EB_IN, buf[i]);
+        board_line_garble(self, effect.bytes, effect.len);
         eb_drive_bytes(self->drive, effect.bytes, effect.len);
     }
     return EF_OK;
@@ -71,20 +84,44 @@ static inline void board_line_close(struct ef_line *line)
     (void)line;
 }
 
-/* A session with a board of `chip`, opened as ef_session_open does but for the port. A flash
- * id of 0 is the one that goes with the size. */
-static inline struct board_line *board_line_new_with_id(const char *chip, uint32_t flash_size,
-                                                        bool stub, uint32_t flash_id)
+static inline enum ef_err board_line_set_baud(struct ef_line *line, uint32_t baud)
+{
+    return baud <= ((struct board_line *)line)->max_baud ? EF_OK : EF_UNSUPPORTED;
+}
+
+/* What a reset sequence waits for passes for the board as well. */
+static inline enum ef_err board_line_set_lines(struct ef_line *line, bool dtr, bool rts)
+{
+    eb_drive_lines(((struct board_line *)line)->drive, dtr, rts, 60);
+    return EF_OK;
+}
+
+/* Makes a serial line of it: with a baud, and garbled where the two ends differ in it. */
+static inline void board_line_make_serial(struct board_line *self, bool modem_lines)
+{
+    static const struct ef_line_ops PLAIN = {.read = board_line_read,
+                                             .write = board_line_write,
+                                             .set_baud = board_line_set_baud,
+                                             .close = board_line_close};
+    static const struct ef_line_ops MODEM = {.read = board_line_read,
+                                             .write = board_line_write,
+                                             .set_baud = board_line_set_baud,
+                                             .set_lines = board_line_set_lines,
+                                             .close = board_line_close};
+    self->line.ops = modem_lines ? &MODEM : &PLAIN;
+    self->line.baud = EF_ROM_BAUD;
+    self->max_baud = UINT32_MAX;
+    if (modem_lines)
+        self->session.config.before = EF_BEFORE_DEFAULT_RESET;
+}
+
+/* Of a board that has its config and is not switched on yet. */
+static inline struct board_line *board_line_switch_on(struct eb_drive *drive, bool stub)
 {
     static const struct ef_line_ops OPS = {
         .read = board_line_read, .write = board_line_write, .close = board_line_close};
     struct board_line *self = calloc(1, sizeof(*self));
-    struct eb_drive *drive = eb_drive_new(chip, flash_size);
-    if (!self || !drive)
-        abort();
-    drive->config.has_flash_id = flash_id != 0;
-    drive->config.flash_id = flash_id;
-    if (!eb_drive_start(drive))
+    if (!self || !eb_drive_start(drive))
         abort();
     self->drive = drive;
     self->line = (struct ef_line){.ops = &OPS, .name = "board", .kind = "board"};
@@ -94,7 +131,7 @@ static inline struct board_line *board_line_new_with_id(const char *chip, uint32
     s->esp = (struct ef_esp){.link = &s->link, .rom_status = 2};
     s->config = (struct ef_session_config){
         .port = "board", .before = EF_BEFORE_NO_RESET, .stub = stub ? "auto" : "rom"};
-    s->config.size = flash_size;
+    s->config.size = drive->config.flash_size;
     if (stub) {
         s->with_stub = true;
         s->stub.text_len = 16;
@@ -103,6 +140,19 @@ static inline struct board_line *board_line_new_with_id(const char *chip, uint32
         s->stub.text_start = s->stub.entry = start != 0 ? start : 0x40000000;
     }
     return self;
+}
+
+/* A session with a board of `chip`, opened as ef_session_open does but for the port. A flash
+ * id of 0 is the one that goes with the size. */
+static inline struct board_line *board_line_new_with_id(const char *chip, uint32_t flash_size,
+                                                        bool stub, uint32_t flash_id)
+{
+    struct eb_drive *drive = eb_drive_new(chip, flash_size);
+    if (!drive)
+        abort();
+    drive->config.has_flash_id = flash_id != 0;
+    drive->config.flash_id = flash_id;
+    return board_line_switch_on(drive, stub);
 }
 
 static inline struct board_line *board_line_new(const char *chip, uint32_t flash_size, bool stub)

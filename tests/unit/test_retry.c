@@ -126,6 +126,7 @@ struct stumbling {
     uint8_t *bytes;
     unsigned reads, recovers, idle; /* `idle` reads in a row make no progress first */
     unsigned idle_left;
+    unsigned slower_after; /* recovers, 0: the line is never made slower */
     uint32_t addr[64];
 };
 
@@ -148,7 +149,10 @@ static enum ef_err stumbling_read(struct ef_flash *f, struct ef_read *r)
 
 static enum ef_err stumbling_recover(struct ef_flash *f)
 {
-    ((struct stumbling *)f)->recovers++;
+    struct stumbling *self = (struct stumbling *)f;
+    self->recovers++;
+    if (self->slower_after && self->recovers % self->slower_after == 0)
+        f->slowdowns++;
     return EF_OK;
 }
 
@@ -210,6 +214,27 @@ static void reads_keep_what_was_proven(void **state)
     ef_flash_free(flash);
 }
 
+/* Twelve failures in a row, but never more than five at one rate of the line. */
+static void a_lower_rate_is_a_new_beginning(void **state)
+{
+    struct room *room = *state;
+    struct stumbling *bottom = stumbling_new(room, 12);
+    struct ef_flash *flash = ef_flash_retry_new(&bottom->flash);
+    struct ef_read r = {.addr = 0, .len = EF_SECTOR, .buf = room->buf};
+    bottom->slower_after = 5;
+    assert_int_equal(ef_flash_read(flash, &r), EF_OK);
+    assert_memory_equal(room->buf, room->mem->bytes, EF_SECTOR);
+    assert_int_equal(bottom->recovers, 12);
+    assert_int_equal(ef_flash_slowdowns(flash), 2);
+    bottom->slower_after = 6;
+    bottom->recovers = 0;
+    bottom->idle_left = 12;
+    r.done = 0;
+    assert_int_equal(ef_flash_read(flash, &r), EF_TIMEOUT);
+    assert_int_equal(bottom->recovers, 5);
+    ef_flash_free(flash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +244,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(recovery_fails, room_open, room_close),
         cmocka_unit_test_setup_teardown(reads_go_on_from_the_proven_part, room_open, room_close),
         cmocka_unit_test_setup_teardown(reads_keep_what_was_proven, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_lower_rate_is_a_new_beginning, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
