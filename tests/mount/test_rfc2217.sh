@@ -54,10 +54,14 @@ info_has() {
     }
 }
 
+went_into_its_firmware() {
+    in_order 'RESET into download mode' 'STUB started' 'LINES DTR 0 RTS 1' 'LINES DTR 0 RTS 0' \
+        'RESET into firmware' 'FIRMWARE started'
+}
+
+# The capacitor at EN is still charging when the driver has ended.
 leaves_it_in_its_firmware() {
-    unmount_board && wait_until 10 board_says 'FIRMWARE started' &&
-        in_order 'RESET into download mode' 'STUB started' 'LINES DTR 0 RTS 1' \
-            'LINES DTR 0 RTS 0' 'RESET into firmware' 'FIRMWARE started'
+    unmount_board && wait_until 10 went_into_its_firmware
 }
 
 # asked_nothing_wrong: nothing that the server had to refuse, as data before binary mode.

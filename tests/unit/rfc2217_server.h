@@ -28,7 +28,7 @@ struct manners {
     bool no_purge_ack;
     bool lines_stay_off;    /* acknowledged as off, whatever was asked */
     uint32_t baud_max;      /* what is above is not taken: the old one is acknowledged */
-    char leaves_at;         /* a byte of data at which it hangs up */
+    uint8_t leaves_at;      /* a byte of data at which it hangs up */
     const char *before_ack; /* data that comes before each acknowledgement */
     bool opens_sub;         /* before the flood: a subnegotiation that never ends */
     const uint8_t *flood;   /* in place of telnet, for as long as it is taken */

@@ -15,20 +15,25 @@ struct story {
     size_t len;
 };
 
-__attribute__((format(printf, 2, 3))) static void tell(struct story *story, const char *format, ...)
+static void tell(struct story *story, const char *text)
 {
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(story->text + story->len, sizeof(story->text) - story->len, format, args);
-    va_end(args);
-    assert_true(n >= 0 && (size_t)n < sizeof(story->text) - story->len);
-    story->len += (size_t)n;
+    size_t len = strlen(text);
+    assert_true(len < sizeof(story->text) - story->len);
+    memcpy(story->text + story->len, text, len + 1);
+    story->len += len;
+}
+
+static void tell_number(struct story *story, const char *format, unsigned number)
+{
+    char text[16];
+    snprintf(text, sizeof(text), format, number);
+    tell(story, text);
 }
 
 static void tell_bytes(struct story *story, const uint8_t *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        tell(story, "%02x", bytes[i]);
+        tell_number(story, "%02x", bytes[i]);
 }
 
 static void decode(struct story *story, struct ef_telnet *telnet, const uint8_t *in, size_t len)
@@ -41,9 +46,10 @@ static void decode(struct story *story, struct ef_telnet *telnet, const uint8_t 
             assert_true(telnet->data >= in && telnet->data + telnet->data_len <= in + used);
             tell_bytes(story, telnet->data, telnet->data_len);
         } else if (event == EF_TELNET_COMMAND) {
-            tell(story, "<%u %u>", telnet->verb, telnet->option);
+            tell_number(story, "<%u ", telnet->verb);
+            tell_number(story, "%u>", telnet->option);
         } else if (event == EF_TELNET_SUBNEGOTIATION) {
-            tell(story, "[%u: ", telnet->option);
+            tell_number(story, "[%u: ", telnet->option);
             tell_bytes(story, telnet->sub, telnet->sub_len);
             tell(story, "]");
         } else if (event == EF_TELNET_BAD) {
