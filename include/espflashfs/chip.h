@@ -50,6 +50,7 @@ struct ef_usb_facts {
     uint32_t uartdev_reg_old;   /* where it was ... */
     uint16_t uartdev_old_below; /* ... before this revision; 0: it never moved */
     uint8_t uartdev_otg, uartdev_serial_jtag; /* its values; 0: the chip has no such port */
+    uint8_t uartdev_serial_jtag_old;          /* where it was; 0: the same */
     uint16_t otg_pid;                         /* with vendor 303A; 0: no USB-OTG in the ROM */
 };
 
@@ -204,6 +205,9 @@ enum ef_err ef_chip_rom_baud(struct ef_esp *esp, const struct ef_chip *chip,
 
 /* Address of the ROM's variable that tells the port in use, 0 if unknown. */
 uint32_t ef_chip_uartdev_reg(const struct ef_chip *chip, const struct ef_identity *id);
+
+/* Its value on the built-in USB-Serial-JTAG, 0 if the chip has none. */
+uint8_t ef_chip_uartdev_serial_jtag(const struct ef_chip *chip, const struct ef_identity *id);
 
 /*
  * The JEDEC id of the SPI flash: manufacturer in bits 0-7, device type 8-15, size byte

@@ -54,8 +54,18 @@ const char *ef_chip_stub_option(const struct ef_chip *chip, const struct ef_iden
     return id->revision < chip->stub_old_below ? chip->stub_option_old : chip->option;
 }
 
+static bool has_old_uartdev(const struct ef_chip *chip, const struct ef_identity *id)
+{
+    return id->revision < chip->usb.uartdev_old_below;
+}
+
 uint32_t ef_chip_uartdev_reg(const struct ef_chip *chip, const struct ef_identity *id)
 {
-    return id->revision < chip->usb.uartdev_old_below ? chip->usb.uartdev_reg_old
-                                                      : chip->usb.uartdev_reg;
+    return has_old_uartdev(chip, id) ? chip->usb.uartdev_reg_old : chip->usb.uartdev_reg;
+}
+
+uint8_t ef_chip_uartdev_serial_jtag(const struct ef_chip *chip, const struct ef_identity *id)
+{
+    bool other = has_old_uartdev(chip, id) && chip->usb.uartdev_serial_jtag_old;
+    return other ? chip->usb.uartdev_serial_jtag_old : chip->usb.uartdev_serial_jtag;
 }

@@ -32,7 +32,11 @@ const struct ef_chip EF_CHIP_ROW_ESP32C61 = {
     .guard = {.crypt_count = {EFUSE + 0x30, 23, 3},
               .secure_boot = {EFUSE + 0x34, 26, 1},
               .no_manual_encrypt = {EFUSE + 0x30, 14, 1}},
-    .usb = {.uartdev_reg = 0x4084F5E4, .uartdev_serial_jtag = 4},
+    .usb = {.uartdev_reg = 0x4084F5E4,
+            .uartdev_reg_old = 0x4084F5EC,
+            .uartdev_old_below = 3,
+            .uartdev_serial_jtag = 4,
+            .uartdev_serial_jtag_old = 3},
     .watchdog = EF_WATCHDOG_REGS_LP(0x600B1C00, 0x18),
     .rows = &ROWS,
 };

@@ -1,7 +1,7 @@
 /*
- * What the chip's loader talks through. The chip knows: a variable of its ROM tells the port
- * in use, which also works where the port is at the far end of a network. Where that cannot
- * be read, the USB ids of the port have to do.
+ * What the chip's loader talks through. A port that is Espressif's own USB tells by its ids. Any
+ * other may be at the far end of a network: there the chip knows, since a variable of its ROM
+ * tells the port in use. The ids come first, because the variable moves with the ROM's revision.
  */
 #include "session_steps.h"
 
@@ -18,11 +18,12 @@ static enum ef_wire wire_by_usb_ids(const struct ef_session *s)
                                                                            : EF_WIRE_UART;
 }
 
-static enum ef_wire wire_by_uartdev(const struct ef_usb_facts *usb, uint32_t uartdev)
+static enum ef_wire wire_by_uartdev(const struct ef_session *s, uint32_t uartdev)
 {
-    if (usb->uartdev_otg && uartdev == usb->uartdev_otg)
+    uint8_t serial_jtag = ef_chip_uartdev_serial_jtag(s->chip, &s->identity);
+    if (s->chip->usb.uartdev_otg && uartdev == s->chip->usb.uartdev_otg)
         return EF_WIRE_USB_OTG;
-    if (usb->uartdev_serial_jtag && uartdev == usb->uartdev_serial_jtag)
+    if (serial_jtag && uartdev == serial_jtag)
         return EF_WIRE_USB_JTAG;
     return EF_WIRE_UART;
 }
@@ -31,12 +32,12 @@ enum ef_err ef_wire_detect(struct ef_session *s)
 {
     uint32_t reg = ef_chip_uartdev_reg(s->chip, &s->identity);
     s->wire = wire_by_usb_ids(s);
-    if (reg && !s->security.secure_download) {
+    if (s->wire == EF_WIRE_UART && reg && !s->security.secure_download) {
         uint32_t uartdev;
         enum ef_err err = ef_read_sure(&s->esp, reg, &uartdev);
         if (err != EF_OK)
             return err;
-        s->wire = wire_by_uartdev(&s->chip->usb, uartdev & UARTDEV_MASK);
+        s->wire = wire_by_uartdev(s, uartdev & UARTDEV_MASK);
     }
     s->esp.ram_block = s->wire == EF_WIRE_USB_OTG ? OTG_BLOCK : 0;
     ef_log(s->log, EF_LOG_DEBUG, "the loader talks through %s",

@@ -175,6 +175,8 @@ static void revisions(void **state)
         {EF_CHIP_ESP32C3, 100, "esp32c3", 0x3FCDF07C, false},
         {EF_CHIP_ESP32C3, 101, "esp32c3", 0x3FCDF078, false},
         {EF_CHIP_ESP32C3, 101, NULL, 0x3FCDF078, true},
+        {EF_CHIP_ESP32C61, 2, "esp32c61", 0x4084F5EC, false},
+        {EF_CHIP_ESP32C61, 3, "esp32c61", 0x4084F5E4, false},
         {EF_CHIP_ESP32S3, 0, "esp32s3", 0x3FCEF14C, true},
     };
     for (size_t i = 0; i < COUNT(ROWS); i++) {
@@ -185,6 +187,9 @@ static void revisions(void **state)
         const char *stub = ef_chip_stub_option(chip, &id);
         assert_string_equal(stub ? stub : "none", ROWS[i].stub ? ROWS[i].stub : "none");
         assert_int_equal(ef_chip_uartdev_reg(chip, &id), ROWS[i].uartdev_reg);
+        bool c61_v0_2 = ROWS[i].chip == EF_CHIP_ESP32C61 && ROWS[i].revision == 2;
+        assert_int_equal(ef_chip_uartdev_serial_jtag(chip, &id),
+                         c61_v0_2 ? 3 : chip->usb.uartdev_serial_jtag);
     }
 }
 

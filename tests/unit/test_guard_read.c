@@ -262,6 +262,22 @@ static void ports_by_usb_ids(void **state)
     }
 }
 
+/* The variable moves from one revision of a ROM to the next; the ids don't. */
+static void usb_ids_win(void **state)
+{
+    struct room *room = *state;
+    enter(room, EF_CHIP_ESP32C3);
+    room->fake->line.usb_vid = 0x303A;
+    room->fake->line.usb_pid = 0x1001;
+    assert_int_equal(ef_wire_detect(&room->session), EF_OK);
+    assert_int_equal(room->session.wire, EF_WIRE_USB_JTAG);
+    enter(room, EF_CHIP_ESP32C61);
+    room->session.identity.revision = 2;
+    fake_set(room->fake, 0x4084F5EC, 3);
+    assert_int_equal(ef_wire_detect(&room->session), EF_OK);
+    assert_int_equal(room->session.wire, EF_WIRE_USB_JTAG);
+}
+
 static void watchdogs(void **state)
 {
     struct room *room = *state;
@@ -298,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(secure_download_loader, room_open, room_close),
         cmocka_unit_test_setup_teardown(ports_of_every_chip, room_open, room_close),
         cmocka_unit_test_setup_teardown(ports_by_usb_ids, room_open, room_close),
+        cmocka_unit_test_setup_teardown(usb_ids_win, room_open, room_close),
         cmocka_unit_test_setup_teardown(watchdogs, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
