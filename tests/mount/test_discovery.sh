@@ -124,6 +124,7 @@ test_probe() {
     check 'and why is told' log_says "Port $first: .*; [0-9.]* s, 0 bytes sent, 0 received"
     ESPFLASHFS_PORTS="$modem $PORT"
     check 'a held candidate is skipped, its holder named' held_is_skipped
+    check 'a named board in its firmware is reset once all were asked' reset_in_the_second_round
 }
 
 tty_is_locked() {
@@ -144,6 +145,20 @@ held_is_skipped() {
     kill "$holder"
     wait "$holder" || :
     $skipped
+}
+
+# A board in its firmware, at a named port that can be reset: found in the second round, after
+# everybody was asked gently.
+reset_in_the_second_round() {
+    stop_board
+    FLASH=$WORK/third.bin
+    unset BOARD_LISTEN
+    BOARD_LISTEN=rfc2217:0 new_board 256K --chip esp32c3 --boot firmware || return 1
+    ESPFLASHFS_PORTS="$PORT $modem"
+    probe "^Port: $PORT\$" || return 1
+    port_lines
+    equal "$PORT $modem $PORT" "$(port_lines | sed 's/^Port \(.*\): [lt].*; .*/\1/' | tr '\n' ' ' |
+        sed 's/ $//')" && log_says "Port $PORT: tried briefly, a board;"
 }
 
 test_none() {
