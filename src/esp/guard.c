@@ -88,11 +88,23 @@ void ef_guard_state_text(const struct ef_guard *guard, char *out, size_t cap)
     }
 }
 
+static const char *blind_access_text(const struct ef_guard *guard, bool read_only)
+{
+    if (read_only)
+        return "none: Secure Download Mode, and mounted read-only";
+    if (guard->encryption != EF_ENCRYPTION_OFF)
+        return "write only (-o force), whole sectors, written but unproven: raw ciphertext, plain "
+               "images will not boot";
+    if (guard->secure_boot != EF_SECURE_BOOT_OFF)
+        return "write only (-o force), whole sectors, written but unproven: unsigned images will "
+               "not boot";
+    return "write only (-o force), whole sectors, written but unproven";
+}
+
 const char *ef_guard_access_text(const struct ef_guard *guard, bool read_only)
 {
     if (guard->secure_download)
-        return read_only ? "none: Secure Download Mode, and mounted read-only"
-                         : "write only (-o force), whole sectors, written but unproven";
+        return blind_access_text(guard, read_only);
     if (guard->encryption != EF_ENCRYPTION_OFF && !guard->forced)
         return "none: flash encryption is on: a read returns ciphertext, a plain write may brick "
                "the board; -o force lets both through";

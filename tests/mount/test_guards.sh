@@ -67,8 +67,16 @@ attempt_all() {
 }
 
 TABLE=$WORK/table
-printf '# %-38s %-6s %-5s %-5s %-10s %-11s %-11s %-11s %-11s %-10s %s\n' state force flash erase \
-    read write-low write-high erase-low erase-high truncate erase-all >"$TABLE"
+# add_row STATE CHIP FORCE COLUMN...
+add_row() {
+    echo "# $1 on $2${3:+, $3}" >>"$TABLE"
+    shift 3
+    printf '#     %-5s %-5s %-11s %-11s %-11s %-11s %-11s %-11s %s\n' "$@" >>"$TABLE"
+}
+
+echo '# state on chip, options' >"$TABLE"
+printf '#     %-5s %-5s %-11s %-11s %-11s %-11s %-11s %-11s %s\n' flash erase read write-low \
+    write-high erase-low erase-high truncate erase-all >>"$TABLE"
 
 info_says() {
     grep -q -E "$1" "$MNT/info.txt" || {
@@ -114,12 +122,10 @@ guarded() {
     check "$name: Flash access" info_says "^Flash access: $access"
     check "$name: the log" log_says "$log"
     got=$(attempt_all)
-    forced=-
-    [ -z "$option" ] || forced=force
     # Unquoted on purpose: the columns.
     # shellcheck disable=SC2086
-    printf '# %-38s %-6s %-5s %-5s %-10s %-11s %-11s %-11s %-11s %-10s %s\n' \
-        "$state" $forced $got >>"$TABLE"
+    add_row "$state" "$chip" "$option" $got
+    grep -E '^(Security|Flash access):' "$MNT/info.txt" | sed 's/^/#     /' >>"$TABLE"
     check "$name: every operation" equal "$*" "$got"
     check "$name: what is refused touches nothing" untouched_if_refused "$got"
     check "$name: the boot loader" boot_loader_is_right "$got"
@@ -236,7 +242,8 @@ guarded secure-download esp32c3 '-o force,size=256k' 'Secure Download Mode' \
     'write only \(-o force\), whole sectors, written but unproven' 'chip proves nothing of it' \
     200 - "$BLIND"
 guarded secure-download+flash-encryption-release+secure-boot esp32c3 '-o force,size=256k' \
-    'flash encryption \(release mode\), secure boot v2, Secure Download Mode' 'write only' \
+    'flash encryption \(release mode\), secure boot v2, Secure Download Mode' \
+    'write only .* unproven: raw ciphertext, plain images will not boot' \
     'FORCED: this chip has flash encryption .*, secure boot v2, Secure Download Mode' 200 - "$BLIND"
 for chip in esp32s2 esp32s3 esp32c2 esp32c6; do
     blind_details "$chip"
