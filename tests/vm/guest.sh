@@ -49,11 +49,10 @@ is_refused() {
 }
 
 # unmount_and_listen DEVICE: unmounts, and prints what the board says then. Held open by somebody,
-# the port keeps what comes in, and how it is set: a read may have to wait for a byte.
+# the port keeps what comes in. The driver leaves it set as it found it, as a monitor had it.
 unmount_and_listen() {
     exec 4<"$1"
     unmount || return 1
-    stty -F "$1" min 1
     timeout 2 cat "$1" | tr -d '\r'
     exec 4<&-
 }

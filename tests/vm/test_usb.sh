@@ -38,7 +38,7 @@ a_device() {
     check "$2: with no reset, the firmware answers nothing" fails_to_mount before=no-reset "$2"
     check "$2: nor after a wrong sequence" fails_to_mount "custom_reset_sequence=$5" "$2"
     check "$2: neither led into download mode" equal "$downloads_before" "$(downloads "$1")"
-    check "$2: mounts" guest "espflashfs -o '$4,log=/tmp/log' $2 /mnt"
+    check "$2: mounts" guest "stty -F $2 115200 raw -echo && espflashfs -o '$4' $2 /mnt"
     check "$2: through a reset into download mode" equal $((downloads_before + 1)) \
         "$(downloads "$1")"
     check "$2: info.txt" guest "cat /mnt/info.txt && grep -x 'Port: $2' /mnt/info.txt"
@@ -50,7 +50,7 @@ a_device() {
         "says '2nd stage bootloader' unmount_and_listen $2"
     check "$2: the last reset was into firmware" equal 'RESET into firmware' \
         "$(grep '^RESET' "$WORK/$1.log" | tail -n 1)"
-    check "$2: mounts again" guest "espflashfs -o '$4,log=/tmp/log' $2 /mnt"
+    check "$2: mounts again" guest "espflashfs -o '$4' $2 /mnt"
     check "$2: pulled in the middle of a read: ENODEV within 1 s" pulled_while_reading "$1" "$3"
     check "$2: unmounts" guest unmount
 }
