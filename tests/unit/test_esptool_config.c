@@ -1,6 +1,7 @@
 /* esptool's own configuration files: which one counts, and what is taken from it. */
 #include "program/esptool_config.h"
 
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,15 +52,22 @@ static int room_open(void **state)
     return ef_log_open_file(&room->log, "log") == 0 && chdir("here") == 0 ? 0 : -1;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *place)
+{
+    (void)st;
+    (void)type;
+    (void)place;
+    return remove(path);
+}
+
 static int room_close(void **state)
 {
+    enum { FOLDERS_OPEN = 8 };
     struct room *room = *state;
-    char command[64];
     ef_esptool_config_free(&room->config);
     ef_log_free(&room->log);
     int rc = chdir(room->back);
-    snprintf(command, sizeof(command), "rm -rf %s", room->top);
-    rc |= system(command);
+    rc |= nftw(room->top, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS);
     free(room);
     return rc;
 }

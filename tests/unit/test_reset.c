@@ -30,9 +30,8 @@ static enum ef_err record(struct recorder *r, const char *what)
         return r->err;
     assert_true(r->count < CHANGES_MAX);
     r->at_ms[r->count++] = ef_clock_now_ms();
-    if (r->seen[0])
-        strcat(r->seen, " ");
-    strcat(r->seen, what);
+    size_t len = strlen(r->seen);
+    snprintf(r->seen + len, sizeof(r->seen) - len, "%s%s", len ? " " : "", what);
     return EF_OK;
 }
 
@@ -141,10 +140,10 @@ static void as_many_steps_as_fit(void **state)
     char why[EF_RESET_WHY_MAX] = "";
     (void)state;
     for (int i = 0; i < EF_RESET_STEPS_MAX; i++)
-        strcat(text, "D0|");
+        memcpy(text + strlen(text), "D0|", 4);
     assert_int_equal(ef_reset_parse(text, &sequence, why), EF_OK);
     assert_int_equal(sequence.count, EF_RESET_STEPS_MAX);
-    strcat(text, "R1|");
+    memcpy(text + strlen(text), "R1|", 4);
     assert_int_equal(ef_reset_parse(text, &sequence, why), EF_INVALID);
     assert_non_null(strstr(why, "more than 64 steps"));
     assert_int_equal(ef_reset_parse("D0|W10", &sequence, why), EF_OK);
