@@ -95,7 +95,8 @@ static enum ef_err sync_without_reset(struct ef_session *s)
         return ef_esp_sync(&s->esp, BRIEF_SYNCS);
     uint32_t first = s->line->baud;
     enum ef_err err = ef_esp_sync(&s->esp, SYNCS_WITHOUT_RESET);
-    if (err != EF_TIMEOUT || first == 0)
+    /* Firmware that can be read at this rate is no stub at another. */
+    if (err != EF_TIMEOUT || first == 0 || ef_connect_hears_text(s))
         return err;
     err = sync_at(s, s->config.baud);
     for (size_t i = 0; i < sizeof(WORKING_BAUDS) / sizeof(WORKING_BAUDS[0]); i++)

@@ -17,6 +17,9 @@ void ef_boot_report_read(struct ef_boot_report *report, const char *text);
 /* True if `text` holds a sentence of a satellite receiver (NMEA 0183: "$GPGGA,"). */
 bool ef_connect_is_gps(const char *text);
 
+/* True if what came in reads like a boot log, and not like noise. */
+bool ef_connect_hears_text(const struct ef_session *s);
+
 /* Logs what seems to be on the line and what to do next. */
 void ef_connect_explain(struct ef_session *s, enum ef_err err, const struct ef_boot_report *report);
 

@@ -6,12 +6,13 @@
 
 #define BY_HAND "hold BOOT (GPIO0 low), tap RESET, and try again"
 
-/* True if what came in reads like a boot log rather than noise. */
-static bool looks_like_text(const char *s, size_t len)
+bool ef_connect_hears_text(const struct ef_session *s)
 {
+    const char *text = s->link.noise;
+    size_t len = s->link.noise_len;
     size_t printable = 0;
     for (size_t i = 0; i < len; i++)
-        printable += (s[i] >= 0x20 && s[i] < 0x7F) || s[i] == '\n' || s[i] == '\r' || s[i] == '\t';
+        printable += (text[i] >= 0x20 && text[i] < 0x7F) || strchr("\n\r\t", text[i]);
     return len >= 16 && printable * 10 >= len * 9;
 }
 
@@ -98,20 +99,37 @@ static void explain_boot(struct ef_session *s, const struct ef_boot_report *repo
                s->config.port, report->mode);
 }
 
+/* The last line that was heard, without its end; `len` characters of it. */
+static const char *last_line(const struct ef_session *s, int *len)
+{
+    enum { SHOWN_MAX = 60 };
+    const char *text = s->link.noise;
+    size_t end = s->link.noise_len;
+    while (end > 0 && strchr("\r\n", text[end - 1]))
+        end--;
+    size_t start = end;
+    while (start > 0 && text[start - 1] != '\n' && end - start < SHOWN_MAX)
+        start--;
+    *len = (int)(end - start);
+    return text + start;
+}
+
 static void explain_noise(struct ef_session *s)
 {
-    size_t len = s->link.noise_len;
-    if (looks_like_text(s->link.noise, len))
+    if (ef_connect_hears_text(s)) {
+        int len;
+        const char *line = last_line(s, &len);
         ef_log(s->log, EF_LOG_ERROR,
                "%s: the board runs its firmware and was not reset into its boot loader: " BY_HAND
-               "; it says: %.60s",
-               s->config.port, s->link.noise + (len > 60 ? len - 60 : 0));
-    else
-        ef_log(s->log, EF_LOG_ERROR,
-               "%s: something sends data there (%llu bytes), but no boot loader answers: is it the "
-               "right port, at the right baud? It may be an ESP8266 that runs its firmware, whose "
-               "boot log comes at 74880 baud: " BY_HAND,
-               s->config.port, (unsigned long long)s->line->bytes_in);
+               "; it says: %.*s",
+               s->config.port, len, line);
+        return;
+    }
+    ef_log(s->log, EF_LOG_ERROR,
+           "%s: something sends data there (%llu bytes), but no boot loader answers: is it the "
+           "right port, at the right baud? It may be an ESP8266 that runs its firmware, whose "
+           "boot log comes at 74880 baud: " BY_HAND,
+           s->config.port, (unsigned long long)s->line->bytes_in);
 }
 
 void ef_connect_explain(struct ef_session *s, enum ef_err err, const struct ef_boot_report *report)
