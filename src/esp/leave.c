@@ -69,9 +69,9 @@ static void reset_into_firmware(struct ef_session *s)
             ef_line_set_baud(s->line, EF_ROM_BAUD);
         err = ef_reset_play(s->line, &sequence);
     }
-    /* Built-in USB leaves the bus with the reset that was asked for. */
     if (!s->answered && !s->chip)
         return; /* whether anything was reset is not known */
+    /* Built-in USB leaves the bus with the reset that was asked for. */
     if (err == EF_OK || err == EF_GONE)
         ef_log(s->log, EF_LOG_INFO, "the board was reset and runs its firmware");
     else
@@ -105,8 +105,11 @@ static void leave_in_rom(struct ef_session *s)
 
 void ef_session_leave_board(struct ef_session *s)
 {
-    /* What never answered may be no board. */
-    if (s->config.trial == EF_TRIAL_GENTLE && !s->answered)
+    /* What never answered may be no board, and what was not reset to be connected to is not reset
+     * for having been silent. */
+    bool untouched = s->config.trial == EF_TRIAL_GENTLE || s->config.before == EF_BEFORE_NO_RESET ||
+                     s->config.before == EF_BEFORE_NO_RESET_NO_SYNC;
+    if (!s->answered && untouched)
         return;
     bool reset = s->config.after == EF_AFTER_HARD_RESET;
     if (reset && ef_line_has_modem_lines(s->line)) {

@@ -202,6 +202,7 @@ static void expect_loader(struct room *room, unsigned wrong_resets)
     assert_int_equal(ef_connect(&room->session), EF_OK);
     assert_int_equal(eb_board_mode(room->drive->board), EB_MODE_ROM);
     assert_false(room->session.esp.stub);
+    room->session.chip = ef_chip_by_option(room->drive->config.chip->option);
     assert_int_equal(boots(room, "download"), 1);
     assert_int_equal(boots(room, "firmware"), wrong_resets);
 }
@@ -379,6 +380,19 @@ static void left_in_its_firmware(void **state)
     expect_said(room, "the board was reset and runs its firmware");
 }
 
+/* What never answered was reset, but nobody knows whether that helped. */
+static void left_without_an_answer(void **state)
+{
+    struct room *room = *state;
+    plug(room, "esp32", EB_CIRCUIT_NONE, 10);
+    ef_session_leave_board(&room->session);
+    assert_int_equal(room->changes, 3);
+    assert_null(strstr(log_text(room), "runs its firmware"));
+    room->session.config.before = EF_BEFORE_NO_RESET;
+    ef_session_leave_board(&room->session);
+    assert_int_equal(room->changes, 3);
+}
+
 static void left_with_a_custom_hard_reset(void **state)
 {
     struct room *room = *state;
@@ -485,6 +499,7 @@ int main(void)
         ROOM(no_sync),
         ROOM(no_sync_and_silence),
         ROOM(left_in_its_firmware),
+        ROOM(left_without_an_answer),
         ROOM(left_with_a_custom_hard_reset),
         ROOM(gone_in_the_hard_reset),
         ROOM(gone_in_the_reset),
