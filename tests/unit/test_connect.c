@@ -431,35 +431,6 @@ static void gone_in_the_reset(void **state)
     expect_said(room, "closed from the other side");
 }
 
-static struct ef_boot_report report_of(const char *text)
-{
-    struct ef_boot_report report = {0};
-    ef_boot_report_read(&report, text);
-    return report;
-}
-
-static void boot_logs(void **state)
-{
-    (void)state;
-    struct ef_boot_report r = report_of("rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)");
-    assert_string_equal(r.mode, "0x13");
-    assert_false(r.download);
-    r = report_of("boot:0x7 (DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))\r\nwaiting for download");
-    assert_string_equal(r.mode, "0x7");
-    assert_true(r.download);
-    r = report_of("rst cause:2, boot mode:(3,6)");
-    assert_string_equal(r.mode, "3,6");
-    assert_false(r.download);
-    r = report_of("rst cause:2, boot mode:(1,6)");
-    assert_true(r.download);
-    r = report_of("boot:0x13 (SPI_FAST_FLASH_BOOT)\r\ninvalid header: 0xffffffff\r\n");
-    assert_true(r.no_firmware);
-    r = report_of("boot:0xfffffffffffffffffffffffffffffff");
-    assert_string_equal(r.mode, "0xffffffff");
-    r = report_of("boot:0x, boot mode:(x,y), boot mode:(");
-    assert_string_equal(r.mode, "");
-}
-
 /* The wire to it is broken: it says that it is ready, and hears nothing. */
 static void deaf_board(void **state)
 {
@@ -503,7 +474,6 @@ int main(void)
         ROOM(left_with_a_custom_hard_reset),
         ROOM(gone_in_the_hard_reset),
         ROOM(gone_in_the_reset),
-        ROOM(boot_logs),
         ROOM(deaf_board),
         ROOM(no_firmware),
     };
