@@ -135,7 +135,7 @@ static void the_age_stays(void **state)
     fprintf(file, "460800 921600 %lld /dev/ttyUSB0\n", then_s);
     fclose(file);
     char before[256];
-    strcpy(before, text(room));
+    snprintf(before, sizeof(before), "%s", text(room));
     ef_baud_remember(&room->session, 460800, 921600);
     assert_string_equal(text(room), before);
     ef_baud_remember(&room->session, 115200, 460800);
