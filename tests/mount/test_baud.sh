@@ -83,6 +83,27 @@ test_damaged_above() {
     done
 }
 
+# Nothing gets through above 460800 in either direction: only a reset brings the board back.
+test_lost() {
+    BOARD_LISTEN=rfc2217:0
+    fresh_board 256K --chip esp32 --circuit auto-reset --boot firmware \
+        --fault damage:out:460800:1000000 --fault damage:in:460800:1000000
+    check 'lost above 460800: mounts' mount_board
+    check 'lost above 460800: works at 460800' works_at 460800
+    check 'lost above 460800: by a reset' \
+        equal '115200 115200 460800 921600 115200 460800 ' "$(rates)"
+    check 'lost above 460800: a backup' backup_is_right
+    check 'lost above 460800: a restore' restore_is_right
+    check 'lost above 460800: unmounts' unmount_board
+    say "lost above 460800: rates $(rates)"
+    mark_counters
+    check 'lost above 460800: mounts again' mount_board
+    check 'lost above 460800: is remembered' told_since_mark 1
+    check 'lost above 460800: unmounts again' unmount_board
+    stop_board
+    BOARD_LISTEN=pty:$WORK/tty
+}
+
 # One byte in 10000, which is found by the length of what is sent.
 test_rare_damage() {
     fresh_board 256K --chip esp32 --fault damage:out:921600:100 --fault damage:in:921600:1000
@@ -213,6 +234,7 @@ test_garbage() {
 
 test_clean
 test_damaged_above
+test_lost
 test_rare_damage
 test_damage_begins
 test_damage_begins_in_a_restore
