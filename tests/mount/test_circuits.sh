@@ -94,7 +94,7 @@ from_the_file() {
         equal 1 "$(resets firmware)"
 }
 
-# It would take a minute: the file's sequence is not even looked at.
+# By the file's sequence the board would not be reset at all.
 the_option_wins() {
     works --custom_reset_sequence='D0|R1|W0.05|D1|R0|W0.3|D0'
 }
