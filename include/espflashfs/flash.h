@@ -12,16 +12,17 @@
 #define ESPFLASHFS_FLASH_H
 
 #include "espflashfs/error.h"
+#include "espflashfs/flash_md5.h"
 #include "espflashfs/guard.h"
 #include "espflashfs/log.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
-    EF_SECTOR = 4096,    /* the smallest erase of the NOR chips in use */
-    EF_BLOCK = 65536,    /* the larger erase that loaders use where it fits */
-    EF_DIGEST_BYTES = 16 /* MD5: what the loaders compute */
+    EF_SECTOR = 4096, /* the smallest erase of the NOR chips in use */
+    EF_BLOCK = 65536, /* the larger erase that loaders use where it fits */
 };
 
 struct ef_flash;
@@ -29,10 +30,12 @@ struct ef_flash;
 /* One read; the caller's until the call returns. */
 struct ef_read {
     uint32_t addr, len;
-    uint8_t *buf;  /* len bytes */
+    uint8_t
+        *buf; /* len bytes; where `rolling`, read_piece bytes in which pieces follow each other */
+    bool rolling;  /* only the pieces are wanted, each while `piece` runs */
     uint32_t done; /* out: bytes from addr on that are read and proven, also on failure */
-    /* Called after each proven piece, in order; may be NULL. */
-    void (*piece)(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len);
+    /* Called after each proven piece, in order; may be NULL. An error ends the read with it. */
+    enum ef_err (*piece)(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len);
     /* Asked now and then; true ends the read with EF_INTERRUPTED. May be NULL. */
     bool (*stop)(void *user);
     void *user;
@@ -44,9 +47,11 @@ struct ef_flash_ops {
     enum ef_err (*write)(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data);
     /* The whole chip where the range is the whole chip and the loader has a command for it. */
     enum ef_err (*erase)(struct ef_flash *f, uint32_t addr, uint32_t len);
-    /* MD5 of any range, computed by the chip. EF_UNSUPPORTED: this one computes none. */
-    enum ef_err (*digest)(struct ef_flash *f, uint32_t addr, uint32_t len,
-                          uint8_t md5[EF_DIGEST_BYTES]);
+    /*
+     * MD5s of any ranges, computed by the chip; several are under way at once where that saves
+     * time. All or none. EF_UNSUPPORTED: this one computes none.
+     */
+    enum ef_err (*digest)(struct ef_flash *f, struct ef_digest *list, size_t count);
     /* Brings the line back in step after a failure. */
     enum ef_err (*recover)(struct ef_flash *f);
     void (*free)(struct ef_flash *f);
@@ -57,6 +62,7 @@ struct ef_flash {
     const char *name;       /* of the layer, for the log */
     uint32_t size;          /* bytes */
     uint32_t read_piece;    /* bytes proven at a time by read */
+    bool read_digested;     /* read delivers what the chip sent: only from where is unproven */
     bool read_proven;       /* what read delivers needs no more proof */
     bool erases_ahead;      /* write erases first, as far as its command says on arrival */
     uint64_t strays;        /* times that a write or erase may have hit other sectors than meant */
@@ -72,6 +78,7 @@ struct ef_flash {
 enum ef_err ef_flash_read(struct ef_flash *f, struct ef_read *r);
 enum ef_err ef_flash_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data);
 enum ef_err ef_flash_erase(struct ef_flash *f, uint32_t addr, uint32_t len);
+enum ef_err ef_flash_digests(struct ef_flash *f, struct ef_digest *list, size_t count);
 enum ef_err ef_flash_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
                             uint8_t md5[EF_DIGEST_BYTES]);
 enum ef_err ef_flash_recover(struct ef_flash *f);
@@ -79,6 +86,30 @@ enum ef_err ef_flash_recover(struct ef_flash *f);
 /* The strays, and the slowdowns, counted in the whole stack. */
 uint64_t ef_flash_strays(const struct ef_flash *f);
 uint64_t ef_flash_slowdowns(const struct ef_flash *f);
+
+/* Where the next piece of a read goes. */
+static inline uint8_t *ef_read_at(const struct ef_read *r)
+{
+    return r->rolling ? r->buf : r->buf + r->done;
+}
+
+/* `len` more bytes at ef_read_at are there: hands them on and counts them. */
+static inline enum ef_err ef_read_deliver(struct ef_read *r, uint32_t len)
+{
+    enum ef_err err = r->piece ? r->piece(r->user, r->addr + r->done, ef_read_at(r), len) : EF_OK;
+    if (err == EF_OK)
+        r->done += len;
+    return err;
+}
+
+/* The length of the next piece: pieces end at multiples of `piece`. */
+static inline uint32_t ef_read_next_len(const struct ef_read *r, uint32_t piece)
+{
+    uint32_t at = r->addr + r->done;
+    uint32_t left = r->len - r->done;
+    uint32_t to_end = piece - at % piece;
+    return left < to_end ? left : to_end;
+}
 
 /* Frees the whole stack. NULL is fine. */
 void ef_flash_free(struct ef_flash *f);

@@ -112,15 +112,6 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
  */
 enum ef_err ef_session_recover(struct ef_session *session);
 
-enum { EF_SESSION_MD5_BYTES = 16 };
-
-/*
- * The chip's own MD5 of a range of its flash. One attempt; blocks as long as the chip needs,
- * 8 s for a MiB at most. EF_REJECTED where the loader cannot.
- */
-enum ef_err ef_session_md5(struct ef_session *session, uint32_t addr, uint32_t len,
-                           uint8_t md5[EF_SESSION_MD5_BYTES]);
-
 /* Leaves the board as config.after says and closes the port. */
 void ef_session_close(struct ef_session *session);
 

@@ -11,6 +11,7 @@
 #include "session_steps.h"
 
 #include "espflashfs/bytes.h"
+#include "espflashfs/flash_md5.h"
 
 #include <string.h>
 
@@ -25,7 +26,7 @@ enum {
 };
 
 struct md5 {
-    uint8_t bytes[EF_SESSION_MD5_BYTES];
+    uint8_t bytes[EF_DIGEST_BYTES];
 };
 
 static bool same(const struct md5 *a, const struct md5 *b)
@@ -38,7 +39,9 @@ static enum ef_err digest(struct ef_session *s, uint32_t addr, uint32_t len, str
 {
     enum ef_err err = EF_TIMEOUT;
     for (int i = 0; i < TRIES; i++) {
-        err = ef_session_md5(s, addr, len, md5->bytes);
+        struct ef_digest digest = {.addr = addr, .len = len};
+        err = ef_session_md5(s, &digest);
+        memcpy(md5->bytes, digest.md5, sizeof(md5->bytes));
         if (err == EF_OK || err == EF_GONE)
             return err;
         if (ef_command_drain(&s->esp, QUIET_MS) == EF_GONE || ef_esp_sync(&s->esp, TRIES) != EF_OK)

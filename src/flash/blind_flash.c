@@ -13,13 +13,11 @@ static enum ef_err blind_read(struct ef_flash *f, struct ef_read *r)
     return EF_UNSUPPORTED;
 }
 
-static enum ef_err blind_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
-                                uint8_t md5[EF_DIGEST_BYTES])
+static enum ef_err blind_digest(struct ef_flash *f, struct ef_digest *list, size_t count)
 {
     (void)f;
-    (void)addr;
-    (void)len;
-    (void)md5;
+    (void)list;
+    (void)count;
     return EF_UNSUPPORTED;
 }
 

@@ -3,6 +3,7 @@
 #include "espflashfs/bytes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static bool fits(const struct ef_flash *f, uint32_t addr, uint32_t len)
 {
@@ -38,10 +39,22 @@ enum ef_err ef_flash_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
     return whole_sectors(f, addr, len) ? f->ops->erase(f, addr, len) : EF_INVALID;
 }
 
+enum ef_err ef_flash_digests(struct ef_flash *f, struct ef_digest *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!fits(f, list[i].addr, list[i].len))
+            return EF_INVALID;
+    return count ? f->ops->digest(f, list, count) : EF_OK;
+}
+
 enum ef_err ef_flash_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
                             uint8_t md5[EF_DIGEST_BYTES])
 {
-    return fits(f, addr, len) ? f->ops->digest(f, addr, len, md5) : EF_INVALID;
+    struct ef_digest one = {.addr = addr, .len = len};
+    enum ef_err err = ef_flash_digests(f, &one, 1);
+    if (err == EF_OK)
+        memcpy(md5, one.md5, EF_DIGEST_BYTES);
+    return err;
 }
 
 enum ef_err ef_flash_recover(struct ef_flash *f)

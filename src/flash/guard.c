@@ -39,10 +39,9 @@ static enum ef_err guard_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
 }
 
 /* A digest tells nothing of the contents, and is what proves writes: it is the chip's to refuse. */
-static enum ef_err guard_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
-                                uint8_t md5[EF_DIGEST_BYTES])
+static enum ef_err guard_digest(struct ef_flash *f, struct ef_digest *list, size_t count)
 {
-    return ef_flash_digest(f->below, addr, len, md5);
+    return ef_flash_digests(f->below, list, count);
 }
 
 static const struct ef_flash_ops GUARD = {.read = guard_read,

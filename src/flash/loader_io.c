@@ -2,14 +2,11 @@
 
 #include "espflashfs/bytes.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 enum { MIB = 1024 * 1024, DATA_HEADER = 16 };
-
-static_assert((int)EF_DIGEST_BYTES == (int)EF_SESSION_MD5_BYTES, "both are MD5");
 
 struct ef_loader_flash *ef_loader_flash_new(struct ef_session *session, const char *name,
                                             const struct ef_flash_ops *ops)
@@ -125,10 +122,14 @@ enum ef_err ef_loader_erase_by_begin(struct ef_session *s, uint32_t addr, uint32
     return flash_begin(s, addr, len);
 }
 
-enum ef_err ef_loader_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
-                             uint8_t md5[EF_DIGEST_BYTES])
+enum ef_err ef_loader_digest(struct ef_flash *f, struct ef_digest *list, size_t count)
 {
-    return ef_session_md5(ef_loader_session(f), addr, len, md5);
+    struct ef_session *s = ef_loader_session(f);
+    enum ef_err err = EF_OK;
+    for (size_t i = 0; i < count && err == EF_OK; i += 2)
+        err = i + 1 < count ? ef_session_md5_pair(s, &list[i], &list[i + 1])
+                            : ef_session_md5(s, &list[i]);
+    return err;
 }
 
 void ef_loader_free(struct ef_flash *f)

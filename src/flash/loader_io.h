@@ -54,8 +54,7 @@ enum { EF_ROM_WRITE_BLOCK = 0x400 };
 size_t ef_loader_begin_payload(const struct ef_session *s, uint8_t payload[20], uint32_t size,
                                uint32_t blocks, uint32_t block_size, uint32_t addr);
 
-enum ef_err ef_loader_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
-                             uint8_t md5[EF_DIGEST_BYTES]);
+enum ef_err ef_loader_digest(struct ef_flash *f, struct ef_digest *list, size_t count);
 enum ef_err ef_loader_recover(struct ef_flash *f);
 void ef_loader_free(struct ef_flash *f);
 

@@ -46,7 +46,7 @@ static enum ef_err retry_read(struct ef_flash *f, struct ef_read *r)
     while (r->done < r->len && err == EF_OK) {
         struct ef_read rest = *r;
         rest.addr += r->done;
-        rest.buf += r->done;
+        rest.buf = ef_read_at(r);
         rest.len -= r->done;
         err = ef_flash_read(f->below, &rest);
         r->done += rest.done;
@@ -83,14 +83,13 @@ static enum ef_err retry_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
     return err;
 }
 
-static enum ef_err retry_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
-                                uint8_t md5[EF_DIGEST_BYTES])
+static enum ef_err retry_digest(struct ef_flash *f, struct ef_digest *list, size_t count)
 {
     uint64_t strays = ef_flash_strays(f->below);
     enum ef_err err;
     int attempts = 0;
-    while ((err = ef_flash_digest(f->below, addr, len, md5)) != EF_OK) {
-        err = prepare_again(f, err, &attempts, "digest", addr, len);
+    while ((err = ef_flash_digests(f->below, list, count)) != EF_OK) {
+        err = prepare_again(f, err, &attempts, "digest", list->addr, list->len);
         err = unless_stray(f, strays, err);
         if (err != EF_OK)
             break;

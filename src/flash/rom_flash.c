@@ -9,7 +9,7 @@ enum {
     SLOW_READ = 64, /* READ_FLASH_SLOW's fixed reply */
     NUDGE_MS = 300, /* built-in USB: much longer than a reply takes */
     NUDGE_REG = 0x40001000,
-    PIECE = 0x4000, /* proven by one digest */
+    PIECE = 0x8000, /* proven as a whole */
     QUEUE_DEPTH = 8 /* requests in flight that the ESP32's ROM took (protocol.md) */
 };
 
@@ -53,26 +53,60 @@ static enum ef_err receive_slow(struct ef_session *s, uint8_t *buf, uint32_t len
     return err;
 }
 
-/* Keeps `depth` requests in flight; replies come in order and carry no address. */
-static enum ef_err read_queued(struct ef_session *s, unsigned depth, struct ef_read *r)
+/* The requests of one read. Replies come in order and carry no address. */
+struct queue {
+    struct ef_session *session;
+    struct ef_read *read;
+    uint32_t piece;
+    uint32_t asked, got; /* bytes behind read->addr */
+};
+
+/* The length of the request at `at`: none reaches into the next piece. */
+static uint32_t request_len(const struct queue *q, uint32_t at)
 {
-    uint32_t asked = 0;
+    uint32_t to_end = q->piece - (q->read->addr + at) % q->piece;
+    return ef_min_u32(ef_min_u32(SLOW_READ, q->read->len - at), to_end);
+}
+
+static enum ef_err fill_queue(struct queue *q, unsigned depth)
+{
+    enum ef_err err = EF_OK;
+    while (err == EF_OK && q->asked < q->read->len && q->asked - q->got < depth * SLOW_READ) {
+        uint32_t len = request_len(q, q->asked);
+        err = request_slow(q->session, q->read->addr + q->asked, len);
+        q->asked += len;
+    }
+    return err;
+}
+
+/* What is on its way is taken in and dropped, so that the line stays in step. */
+static enum ef_err empty_queue(struct queue *q)
+{
+    enum ef_err err = EF_OK;
+    while (err == EF_OK && q->got < q->asked) {
+        uint8_t unwanted[SLOW_READ];
+        uint32_t len = request_len(q, q->got);
+        err = receive_slow(q->session, unwanted, len);
+        q->got += len;
+    }
+    return err == EF_OK ? EF_INTERRUPTED : err;
+}
+
+static enum ef_err read_queued(struct queue *q, unsigned depth)
+{
+    struct ef_read *r = q->read;
     while (r->done < r->len) {
-        bool stop = r->stop && r->stop(r->user);
-        while (!stop && asked < r->len && asked - r->done < depth * SLOW_READ) {
-            uint32_t want = ef_min_u32(SLOW_READ, r->len - asked);
-            enum ef_err err = request_slow(s, r->addr + asked, want);
-            if (err != EF_OK)
-                return err;
-            asked += want;
+        enum ef_err err = r->stop && r->stop(r->user) ? EF_INTERRUPTED : fill_queue(q, depth);
+        if (err == EF_OK) {
+            uint32_t len = request_len(q, q->got);
+            err = receive_slow(q->session, ef_read_at(r) + (q->got - r->done), len);
+            q->got += len;
         }
-        if (stop && asked == r->done)
-            return EF_INTERRUPTED;
-        uint32_t due = ef_min_u32(SLOW_READ, asked - r->done);
-        enum ef_err err = receive_slow(s, r->buf + r->done, due);
+        uint32_t whole = ef_read_next_len(r, q->piece);
+        if (err == EF_OK && q->got - r->done == whole)
+            err = ef_read_deliver(r, whole);
         if (err != EF_OK)
-            return err;
-        r->done += due;
+            return err == EF_INTERRUPTED ? empty_queue(q) : err;
     }
     return EF_OK;
 }
@@ -80,10 +114,9 @@ static enum ef_err read_queued(struct ef_session *s, unsigned depth, struct ef_r
 static enum ef_err rom_read(struct ef_flash *f, struct ef_read *r)
 {
     struct ef_loader_flash *self = (struct ef_loader_flash *)f;
-    enum ef_err err = read_queued(self->session, self->depth, r);
+    struct queue q = {.session = self->session, .read = r, .piece = f->read_piece};
+    enum ef_err err = read_queued(&q, self->depth);
     bool failed = err != EF_OK && err != EF_INTERRUPTED;
-    if (failed)
-        r->done = 0; /* a reply may belong to another request than it was taken for */
     self->depth = failed ? 1 : QUEUE_DEPTH;
     return err;
 }

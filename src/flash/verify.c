@@ -1,38 +1,57 @@
 /* Decision 2: nothing is believed unproven. The chip's own digest is the proof. */
+#include "prints.h"
 #include "wrapper.h"
 
 #include "espflashfs/bytes.h"
 
 #include <string.h>
 
-enum { WITNESS_MIN = EF_SECTOR, WITNESS_MAX = 4 * EF_BLOCK };
+enum { WITNESS_MIN = EF_SECTOR, WITNESS_MAX = 4 * EF_BLOCK, PRINTS_FROM_PIECES = 4 };
 
-/* The chip's digest of a range; one that says "blank" must be said twice. */
-static enum ef_err verify_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
-                                 uint8_t md5[EF_DIGEST_BYTES])
+/*
+ * An erase that failed without a proof, a timeout perhaps because it went much too far, is
+ * judged when it is repeated: by what lay behind it before the first attempt.
+ */
+struct verify {
+    struct ef_flash flash; /* first */
+    struct ef_prints prints;
+    uint64_t strays; /* of the stack, when the prints were last in use */
+    bool unsettled;
+    uint32_t addr, len;
+    uint32_t witness_at, witness_len; /* none where the length is 0 */
+    uint8_t witness[EF_DIGEST_BYTES];
+};
+
+static bool says_blank(const struct ef_digest *digest)
 {
-    enum ef_err err = ef_flash_digest(f->below, addr, len, md5);
-    if (err != EF_OK)
-        return err;
     uint8_t blank[EF_DIGEST_BYTES];
-    ef_digest_blank(len, blank);
-    if (memcmp(md5, blank, EF_DIGEST_BYTES) != 0)
-        return EF_OK;
-    uint8_t again[EF_DIGEST_BYTES];
-    err = ef_flash_digest(f->below, addr, len, again);
-    if (err != EF_OK)
-        return err;
-    return memcmp(md5, again, EF_DIGEST_BYTES) == 0 ? EF_OK : EF_VERIFY;
+    ef_digest_blank(digest->len, blank);
+    return memcmp(digest->md5, blank, EF_DIGEST_BYTES) == 0;
+}
+
+/* The chip's digests; one that says "blank" must be said twice. */
+static enum ef_err verify_digests(struct ef_flash *f, struct ef_digest *list, size_t count)
+{
+    enum ef_err err = ef_flash_digests(f->below, list, count);
+    for (size_t i = 0; i < count && err == EF_OK; i++) {
+        if (!says_blank(&list[i]))
+            continue;
+        struct ef_digest again = list[i];
+        err = ef_flash_digests(f->below, &again, 1);
+        if (err == EF_OK && memcmp(again.md5, list[i].md5, EF_DIGEST_BYTES) != 0)
+            err = EF_VERIFY;
+    }
+    return err;
 }
 
 static enum ef_err expect_digest(struct ef_flash *f, const char *what, uint32_t addr, uint32_t len,
                                  const uint8_t expected[EF_DIGEST_BYTES])
 {
-    uint8_t actual[EF_DIGEST_BYTES];
-    enum ef_err err = verify_digest(f, addr, len, actual);
+    struct ef_digest actual = {.addr = addr, .len = len};
+    enum ef_err err = verify_digests(f, &actual, 1);
     if (err != EF_OK)
         return err;
-    if (memcmp(actual, expected, EF_DIGEST_BYTES) == 0)
+    if (memcmp(actual.md5, expected, EF_DIGEST_BYTES) == 0)
         return EF_OK;
     ef_log(f->log, EF_LOG_WARN, "%s of %u bytes at 0x%x: the chip's digest differs", what,
            (unsigned)len, (unsigned)addr);
@@ -47,32 +66,98 @@ static enum ef_err prove_read(struct ef_flash *f, uint32_t addr, const uint8_t *
     return expect_digest(f, "read", addr, len, md5);
 }
 
-static enum ef_err read_proven_piece(struct ef_flash *f, struct ef_read *r, uint32_t len)
+/* A row of pieces on their way up, each proven by its print. */
+struct row {
+    struct verify *verify;
+    struct ef_read *read; /* the caller's */
+    bool doubt;           /* the piece at the read's end needs a digest of its own */
+};
+
+static enum ef_err judge_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
+    struct row *row = user;
+    switch (ef_prints_prove(&row->verify->prints, addr, bytes)) {
+    case EF_PROOF_YES:
+        return ef_read_deliver(row->read, len);
+    case EF_PROOF_DOUBT:
+        row->doubt = true;
+        return EF_INTERRUPTED; /* no digest can be had while more is streaming */
+    case EF_PROOF_NO:
+        break;
+    }
+    ef_log(row->verify->flash.log, EF_LOG_WARN,
+           "read of %u bytes at 0x%x: it begins otherwise than the chip's digest says",
+           (unsigned)len, (unsigned)addr);
+    return EF_VERIFY;
+}
+
+static bool stop_above(void *user)
+{
+    const struct ef_read *r = ((struct row *)user)->read;
+    return r->stop && r->stop(r->user);
+}
+
+/* What lies at ef_read_at: proven by a digest of all of it, then handed on. */
+static enum ef_err prove_and_deliver(struct ef_flash *f, struct ef_read *r, uint32_t len)
+{
+    enum ef_err err = prove_read(f, r->addr + r->done, ef_read_at(r), len);
+    return err == EF_OK ? ef_read_deliver(r, len) : err;
+}
+
+static enum ef_err read_row(struct verify *v, struct ef_read *r, uint32_t len)
+{
+    struct row row = {.verify = v, .read = r};
     struct ef_read below = {.addr = r->addr + r->done,
                             .len = len,
-                            .buf = r->buf + r->done,
-                            .stop = r->stop,
-                            .user = r->user};
-    enum ef_err err = ef_flash_read(f->below, &below);
-    if (err == EF_OK)
-        err = prove_read(f, below.addr, below.buf, len);
-    if (err != EF_OK)
-        return err;
-    r->done += len;
-    if (r->piece)
-        r->piece(r->user, below.addr, below.buf, len);
-    return EF_OK;
+                            .buf = ef_read_at(r),
+                            .rolling = r->rolling,
+                            .piece = judge_piece,
+                            .stop = stop_above,
+                            .user = &row};
+    enum ef_err err = ef_flash_read(v->flash.below, &below);
+    return row.doubt && err == EF_INTERRUPTED ? prove_and_deliver(&v->flash, r, v->prints.piece)
+                                              : err;
+}
+
+static enum ef_err read_one(struct verify *v, struct ef_read *r, uint32_t len)
+{
+    struct row row = {.read = r};
+    struct ef_read below = {.addr = r->addr + r->done,
+                            .len = len,
+                            .buf = ef_read_at(r),
+                            .stop = stop_above,
+                            .user = &row};
+    enum ef_err err = ef_flash_read(v->flash.below, &below);
+    return err == EF_OK ? prove_and_deliver(&v->flash, r, len) : err;
+}
+
+/* The length of the row of pieces from here on that prints tell, 0 if the first is none. */
+static uint32_t row_len(const struct verify *v, const struct ef_read *r)
+{
+    uint32_t len = 0;
+    uint32_t piece = v->prints.piece;
+    while (r->len - r->done - len >= piece &&
+           ef_prints_tell(&v->prints, r->addr + r->done + len, piece))
+        len += piece;
+    return len;
 }
 
 static enum ef_err verify_read(struct ef_flash *f, struct ef_read *r)
 {
-    while (r->done < r->len) {
-        enum ef_err err = read_proven_piece(f, r, ef_min_u32(r->len - r->done, f->read_piece));
-        if (err != EF_OK)
-            return err;
+    struct verify *v = (struct verify *)f;
+    enum ef_err err = EF_OK;
+    if (v->strays != ef_flash_strays(f)) {
+        v->strays = ef_flash_strays(f);
+        ef_prints_forget(&v->prints, 0, f->size);
     }
-    return EF_OK;
+    /* For less, prints cost more than they save. */
+    if (f->read_digested && r->len >= PRINTS_FROM_PIECES * v->prints.piece)
+        err = ef_prints_take(&v->prints, f->below, r);
+    while (err == EF_OK && r->done < r->len) {
+        uint32_t row = row_len(v, r);
+        err = row ? read_row(v, r, row) : read_one(v, r, ef_read_next_len(r, v->prints.piece));
+    }
+    return err;
 }
 
 static enum ef_err count_stray(struct ef_flash *f, enum ef_err err)
@@ -81,18 +166,6 @@ static enum ef_err count_stray(struct ef_flash *f, enum ef_err err)
         f->strays++;
     return err;
 }
-
-/*
- * An erase that failed without a proof, a timeout perhaps because it went much too far, is
- * judged when it is repeated: by what lay behind it before the first attempt.
- */
-struct verify {
-    struct ef_flash flash; /* first */
-    bool unsettled;
-    uint32_t addr, len;
-    uint32_t witness_at, witness_len; /* none where the length is 0 */
-    uint8_t witness[EF_DIGEST_BYTES];
-};
 
 /*
  * Before work on [addr, addr+len): the first stretch behind it that is not blank, since a
@@ -111,12 +184,12 @@ static enum ef_err take_witness(struct verify *v, uint32_t addr, uint32_t len)
     uint32_t stretch = WITNESS_MIN;
     while (v->witness_at < v->flash.size) {
         uint32_t n = ef_min_u32(stretch, v->flash.size - v->witness_at);
-        uint8_t blank[EF_DIGEST_BYTES];
-        enum ef_err err = verify_digest(&v->flash, v->witness_at, n, v->witness);
+        struct ef_digest digest = {.addr = v->witness_at, .len = n};
+        enum ef_err err = verify_digests(&v->flash, &digest, 1);
         if (err != EF_OK)
             return err;
-        ef_digest_blank(n, blank);
-        if (memcmp(v->witness, blank, sizeof(blank)) != 0) {
+        if (!says_blank(&digest)) {
+            memcpy(v->witness, digest.md5, EF_DIGEST_BYTES);
             v->witness_len = n;
             return EF_OK;
         }
@@ -150,6 +223,7 @@ static enum ef_err verify_write(struct ef_flash *f, uint32_t addr, uint32_t len,
                                 const uint8_t *data)
 {
     struct verify *self = (struct verify *)f;
+    ef_prints_forget(&self->prints, addr, len);
     if (!f->below->erases_ahead) {
         self->unsettled = false;
         return count_stray(f, write_proven(f, addr, len, data));
@@ -164,6 +238,7 @@ static enum ef_err verify_write(struct ef_flash *f, uint32_t addr, uint32_t len,
 static enum ef_err verify_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
 {
     struct verify *self = (struct verify *)f;
+    ef_prints_forget(&self->prints, addr, len);
     enum ef_err err = take_witness(self, addr, len);
     if (err != EF_OK)
         return err;
@@ -176,16 +251,27 @@ static enum ef_err verify_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
     return count_stray(f, hear_witness(self, "what lies behind an erase, digest", err));
 }
 
+static void verify_free(struct ef_flash *f)
+{
+    ef_prints_free(&((struct verify *)f)->prints);
+}
+
 static const struct ef_flash_ops VERIFY = {.read = verify_read,
                                            .write = verify_write,
                                            .erase = verify_erase,
-                                           .digest = verify_digest,
-                                           .recover = ef_flash_pass_recover};
+                                           .digest = verify_digests,
+                                           .recover = ef_flash_pass_recover,
+                                           .free = verify_free};
 
 struct ef_flash *ef_flash_verify_new(struct ef_flash *below)
 {
-    struct ef_flash *f = ef_flash_wrap(below, sizeof(struct verify), "verify", &VERIFY);
-    if (f)
-        f->read_proven = true;
-    return f;
+    struct verify *self = ef_flash_wrap(below, sizeof(*self), "verify", &VERIFY);
+    if (!self)
+        return NULL;
+    self->flash.read_proven = true;
+    if (ef_prints_init(&self->prints, self->flash.size, self->flash.read_piece) != EF_OK) {
+        ef_flash_free(&self->flash);
+        return NULL;
+    }
+    return &self->flash;
 }

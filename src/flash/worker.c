@@ -82,11 +82,12 @@ static bool should_stop(void *user)
            (job->priority == EF_PRIORITY_AHEAD && atomic_load(&job->worker->preempt));
 }
 
-static void forward_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
+static enum ef_err forward_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
     struct ef_job *job = user;
     if (job->on_piece)
         job->on_piece(job->user, addr, bytes, len);
+    return EF_OK;
 }
 
 static void run_read(struct ef_flash *flash, struct ef_job *job)

@@ -14,6 +14,7 @@ void *ef_flash_wrap(struct ef_flash *below, size_t bytes, const char *name,
     f->name = name;
     f->size = below->size;
     f->read_piece = below->read_piece;
+    f->read_digested = below->read_digested;
     f->read_proven = below->read_proven;
     f->below = below;
     f->log = below->log;

@@ -14,8 +14,11 @@ enum { HEADER_LEN = 8, DATA_HEADER_LEN = 16, WORDS_MAX = 6, STUB_LEN = 16, ANY_R
 static void take_out(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns, int64_t byte_ns)
 {
     struct eb_drive *drive = ctx;
-    if (drive->out_pos == drive->out_len)
-        drive->out_pos = drive->out_len = 0;
+    if (drive->out_pos == drive->out_len || drive->out_pos > EB_DRIVE_OUT_CAP / 2) {
+        drive->out_len -= drive->out_pos;
+        memmove(drive->out, drive->out + drive->out_pos, drive->out_len);
+        drive->out_pos = 0;
+    }
     if (len > EB_DRIVE_OUT_CAP - drive->out_len)
         abort();
     memcpy(drive->out + drive->out_len, bytes, len);

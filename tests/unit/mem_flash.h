@@ -221,19 +221,16 @@ static inline enum ef_err mem_read(struct ef_flash *f, struct ef_read *r)
             err = fault.err;
             break;
         }
-        uint32_t left = r->len - r->done;
-        uint32_t n = left < f->read_piece ? left : f->read_piece;
+        uint32_t n = ef_read_next_len(r, f->read_piece);
         uint32_t from = mem_place(mem, r->addr + r->done, n, &fault, faulty);
-        uint8_t *buf = r->buf + r->done;
+        uint8_t *buf = ef_read_at(r);
         memcpy(buf, mem->bytes + from, n);
         if (faulty && fault.wrong_bytes)
             buf[n / 2] ^= 0x10;
-        r->done += n;
         mem->bytes_read += n;
         pthread_mutex_unlock(&mem->lock);
-        if (r->piece)
-            r->piece(r->user, r->addr + r->done - n, buf, n);
-        if (r->done < r->len && r->stop && r->stop(r->user))
+        err = ef_read_deliver(r, n);
+        if (err == EF_OK && r->done < r->len && r->stop && r->stop(r->user))
             err = EF_INTERRUPTED;
         pthread_mutex_lock(&mem->lock);
     }
@@ -276,20 +273,24 @@ static inline enum ef_err mem_erase(struct ef_flash *f, uint32_t addr, uint32_t 
     return failed ? fault.err : EF_OK;
 }
 
-static inline enum ef_err mem_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
-                                     uint8_t md5[EF_DIGEST_BYTES])
+static inline enum ef_err mem_digest(struct ef_flash *f, struct ef_digest *list, size_t count)
 {
     struct mem *mem = ((struct mem_flash *)f)->mem;
-    struct mem_fault fault;
+    enum ef_err err = EF_OK;
     pthread_mutex_lock(&mem->lock);
-    bool faulty = mem_begin(mem, MEM_DIGEST, addr, len, &fault);
-    mem_wait_gate(mem, MEM_DIGEST, NULL);
-    if (faulty && fault.claims_blank)
-        ef_digest_blank(len, md5);
-    else if (!faulty || fault.err == EF_OK)
-        ef_digest_bytes(mem->bytes + mem_place(mem, addr, len, &fault, faulty), len, md5);
+    for (struct ef_digest *d = list; d < list + count && err == EF_OK; d++) {
+        struct mem_fault fault;
+        bool faulty = mem_begin(mem, MEM_DIGEST, d->addr, d->len, &fault);
+        mem_wait_gate(mem, MEM_DIGEST, NULL);
+        if (faulty && fault.claims_blank)
+            ef_digest_blank(d->len, d->md5);
+        else if (!faulty || fault.err == EF_OK)
+            ef_digest_bytes(mem->bytes + mem_place(mem, d->addr, d->len, &fault, faulty), d->len,
+                            d->md5);
+        err = faulty ? fault.err : EF_OK;
+    }
     pthread_mutex_unlock(&mem->lock);
-    return faulty ? fault.err : EF_OK;
+    return err;
 }
 
 static inline enum ef_err mem_recover(struct ef_flash *f)

@@ -214,11 +214,12 @@ static void a_refused_end_is_a_failed_proof(void **state)
     assert_int_equal(ef_flash_write(room->flash, 0, EF_SECTOR, room->buf), EF_VERIFY);
 }
 
-static void count_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
+static enum ef_err count_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
     struct room *room = user;
     bool good = addr == room->piece_at && memcmp(bytes, room->model + addr, len) == 0;
     room->piece_at = good ? addr + len : UINT32_MAX;
+    return EF_OK;
 }
 
 /* On a line that flips bits both ways, what is said to be read is right, and so is what is

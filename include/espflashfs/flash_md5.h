@@ -1,0 +1,33 @@
+/*
+ * The chip's own MD5 of ranges of its flash, one attempt each. The line worker's thread;
+ * blocks as long as the chip needs, 8 s for a MiB at most. EF_REJECTED where the loader
+ * cannot.
+ */
+#ifndef ESPFLASHFS_FLASH_MD5_H
+#define ESPFLASHFS_FLASH_MD5_H
+
+#include "espflashfs/error.h"
+
+#include <stdint.h>
+
+enum { EF_DIGEST_BYTES = 16 };
+
+/* A range in bytes, and its MD5. */
+struct ef_digest {
+    uint32_t addr, len;
+    uint8_t md5[EF_DIGEST_BYTES];
+};
+
+struct ef_session;
+
+enum ef_err ef_session_md5(struct ef_session *session, struct ef_digest *digest);
+
+/*
+ * Both asked for at once: the second request travels while the chip computes. Two in flight
+ * are answered by every loader tried, a third may get lost (protocol.md). Where one reply is
+ * missing nobody knows which, so that both count for nothing.
+ */
+enum ef_err ef_session_md5_pair(struct ef_session *session, struct ef_digest *first,
+                                struct ef_digest *second);
+
+#endif
