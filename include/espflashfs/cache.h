@@ -45,7 +45,14 @@ void ef_cache_free(struct ef_cache *cache);
 enum ef_err ef_cache_read(struct ef_cache *cache, uint64_t off, uint32_t len, uint8_t *buf,
                           struct ef_patience patience);
 
-/* Fetches what is missing of the range at the lowest priority; returns at once. */
+/*
+ * The same for who reads on from there: waits for a stream, which goes on to `ahead` bytes
+ * behind the range and is cut short for anybody else.
+ */
+enum ef_err ef_cache_read_on(struct ef_cache *cache, uint64_t off, uint32_t len, uint32_t ahead,
+                             uint8_t *buf, struct ef_patience patience);
+
+/* Streams what is missing from `off` on, at the lowest priority; returns at once. */
 void ef_cache_read_ahead(struct ef_cache *cache, uint64_t off, uint32_t len);
 
 /*

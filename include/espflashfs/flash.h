@@ -21,8 +21,9 @@
 #include <stdint.h>
 
 enum {
-    EF_SECTOR = 4096, /* the smallest erase of the NOR chips in use */
-    EF_BLOCK = 65536, /* the larger erase that loaders use where it fits */
+    EF_SECTOR = 4096,          /* the smallest erase of the NOR chips in use */
+    EF_BLOCK = 65536,          /* the larger erase that loaders use where it fits */
+    EF_READ_PIECE_MAX = 131072 /* the most that a read proves at a time */
 };
 
 struct ef_flash;

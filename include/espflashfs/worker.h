@@ -13,7 +13,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum ef_job_kind { EF_JOB_READ, EF_JOB_WRITE, EF_JOB_ERASE, EF_JOB_DIGEST };
+enum ef_job_kind {
+    EF_JOB_READ,
+    EF_JOB_WRITE,
+    EF_JOB_ERASE,
+    EF_JOB_DIGEST,
+    EF_JOB_STREAM /* a read of which only the pieces are wanted; gives way to another of its
+                     priority between two of them */
+};
 
 enum ef_priority { EF_PRIORITY_READER, EF_PRIORITY_WRITER, EF_PRIORITY_AHEAD, EF_PRIORITIES };
 
@@ -24,9 +31,9 @@ struct ef_job {
     enum ef_job_kind kind;
     enum ef_priority priority;
     uint32_t addr, len;
-    uint8_t *buf; /* read: filled; write: the data. Freed with the job */
-    /* On the worker's thread, without locks held; either may be NULL. */
-    void (*on_piece)(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len);
+    uint8_t *buf; /* read: filled; write: the data; stream: its own. Freed with the job */
+    /* On the worker's thread, without locks held; either may be NULL. False ends the read. */
+    bool (*on_piece)(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len);
     void (*on_done)(void *user, struct ef_job *job);
     void *user;
     /* Set by the worker; valid once it is done. */

@@ -143,8 +143,8 @@ void ef_cache_free(struct ef_cache *c)
     release(c);
 }
 
-enum ef_err ef_cache_read(struct ef_cache *c, uint64_t off, uint32_t len, uint8_t *buf,
-                          struct ef_patience patience)
+static enum ef_err read_range(struct ef_cache *c, uint64_t off, uint32_t len, uint8_t *buf,
+                              enum ef_priority priority, struct ef_patience patience)
 {
     if (!ef_range_fits(off, len, c->size))
         return EF_INVALID;
@@ -156,7 +156,7 @@ enum ef_err ef_cache_read(struct ef_cache *c, uint64_t off, uint32_t len, uint8_
         uint32_t s = addr / EF_SECTOR;
         uint32_t at = addr % EF_SECTOR;
         uint32_t take = ef_min_u32(len, EF_SECTOR - at);
-        err = ef_fetch_wait(c, s, end, EF_PRIORITY_READER, patience);
+        err = ef_fetch_wait(c, s, end, priority, patience);
         if (err != EF_OK)
             break;
         memcpy(buf, ef_sector_data(c, s) + at, take);
@@ -166,6 +166,19 @@ enum ef_err ef_cache_read(struct ef_cache *c, uint64_t off, uint32_t len, uint8_
     }
     pthread_mutex_unlock(&c->lock);
     return err;
+}
+
+enum ef_err ef_cache_read(struct ef_cache *c, uint64_t off, uint32_t len, uint8_t *buf,
+                          struct ef_patience patience)
+{
+    return read_range(c, off, len, buf, EF_PRIORITY_READER, patience);
+}
+
+enum ef_err ef_cache_read_on(struct ef_cache *c, uint64_t off, uint32_t len, uint32_t ahead,
+                             uint8_t *buf, struct ef_patience patience)
+{
+    ef_cache_read_ahead(c, off, len + ahead);
+    return read_range(c, off, len, buf, EF_PRIORITY_AHEAD, patience);
 }
 
 struct ef_cache_state ef_cache_state(struct ef_cache *c)

@@ -17,6 +17,7 @@ enum {
 struct sector {
     bool have, dirty, known;
     bool fetching;    /* a read job covers it */
+    bool streaming;   /* a stream will be here soon: worth waiting for by who reads on */
     bool writing;     /* a flush of a copy of it is under way */
     bool erasing;     /* an erase is queued or under way: nobody else touches it */
     int8_t fetch_err; /* enum ef_err of the last fetch that failed */
@@ -27,7 +28,9 @@ struct sector {
 
 struct fetch {
     struct ef_cache *cache;
-    struct ef_job *job;
+    struct ef_job *job; /* a read, or a stream */
+    /* A stream, addresses in bytes: where it is, and from where on no more is wanted. */
+    uint32_t at, until;
     struct fetch *next;
 };
 
@@ -74,10 +77,10 @@ void ef_cache_touch(struct ef_cache *c);
 /* Waits up to 100 ms for a change, the lock released meanwhile; EF_INTERRUPTED if told to. */
 enum ef_err ef_cache_wait(struct ef_cache *c, struct ef_patience patience);
 
-/* Under the lock: queues a read of the missing sectors from `s` on, at most up to `end`. */
-enum ef_err ef_fetch_start(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_priority priority);
-
-/* Under the lock, which is released while waiting: makes sector `s` whole. */
+/*
+ * Under the lock, which is released while waiting: makes sector `s` whole, by a read of what
+ * is missing from there on up to `end`. At EF_PRIORITY_AHEAD, by a stream: for who reads on.
+ */
 enum ef_err ef_fetch_wait(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_priority priority,
                           struct ef_patience patience);
 

@@ -6,11 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FETCH_SECTORS_MAX = 4 * EF_RUN_SECTORS };
+enum {
+    FETCH_SECTORS_MAX = 4 * EF_RUN_SECTORS,
+    /* Of a stream, what is read next and what is asked for behind it. */
+    STREAM_MARKED = 2 * EF_READ_PIECE_MAX,
+    /* Who reads on this far behind where a stream is, waits for it. */
+    STREAM_AHEAD_MAX = 1024 * 1024
+};
 
-static bool missing(const struct sector *sector)
+/* A reader in one place does not wait for a stream that will come by, but has it cut short. */
+static bool missing(const struct sector *sector, enum ef_priority priority)
 {
-    return !sector->have && !sector->fetching && !sector->erasing;
+    return !sector->have && !sector->fetching && !sector->erasing &&
+           !(sector->streaming && priority == EF_PRIORITY_AHEAD);
 }
 
 /* The chip's bytes of one sector have come. What was written meanwhile stays. */
@@ -31,15 +39,37 @@ static void merge(struct ef_cache *c, uint32_t s, const uint8_t *bytes)
     ef_sector_set_have(c, s);
 }
 
-static void on_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
+/* From where a stream is, so far as somebody waits for it, and a little further. */
+static void mark_stream(struct fetch *f)
+{
+    struct ef_cache *c = f->cache;
+    uint32_t end = f->job->addr + f->job->len;
+    uint32_t near = ef_min_u32(STREAM_MARKED, end - f->at);
+    uint32_t wanted = f->until > f->at ? ef_min_u32(f->until, end) - f->at : 0;
+    uint32_t len = near > wanted ? near : wanted;
+    for (uint32_t at = 0; at < len; at += EF_SECTOR)
+        c->sector[(f->at + at) / EF_SECTOR].streaming = true;
+}
+
+static bool on_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
     struct fetch *f = user;
     struct ef_cache *c = f->cache;
     pthread_mutex_lock(&c->lock);
     for (uint32_t at = 0; at < len; at += EF_SECTOR)
         merge(c, (addr + at) / EF_SECTOR, bytes + at);
+    bool go_on = true;
+    if (f->job->kind == EF_JOB_STREAM) {
+        for (uint32_t at = 0; at < len; at += EF_SECTOR)
+            c->sector[(addr + at) / EF_SECTOR].streaming = false;
+        f->at = addr + len;
+        go_on = f->at < f->until;
+        if (go_on)
+            mark_stream(f);
+    }
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
+    return go_on;
 }
 
 static void on_done(void *user, struct ef_job *job)
@@ -49,7 +79,8 @@ static void on_done(void *user, struct ef_job *job)
     pthread_mutex_lock(&c->lock);
     for (uint32_t at = 0; at < job->len; at += EF_SECTOR) {
         struct sector *sector = &c->sector[(job->addr + at) / EF_SECTOR];
-        sector->fetching = false;
+        sector->fetching = sector->fetching && job->kind == EF_JOB_STREAM;
+        sector->streaming = sector->streaming && job->kind != EF_JOB_STREAM;
         if (!sector->have)
             sector->fetch_err = (int8_t)job->err;
     }
@@ -69,17 +100,13 @@ static void on_done(void *user, struct ef_job *job)
     free(f);
 }
 
-enum ef_err ef_fetch_start(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_priority priority)
+static enum ef_err submit(struct ef_cache *c, enum ef_job_kind kind, enum ef_priority priority,
+                          uint32_t s, uint32_t count, struct fetch **fetch)
 {
-    uint32_t count = 0;
-    while (count < FETCH_SECTORS_MAX && s + count < end && missing(&c->sector[s + count]))
-        count++;
     struct fetch *f = calloc(1, sizeof(*f));
-    if (!f || count == 0) {
-        free(f);
-        return count == 0 ? EF_OK : EF_NOMEM;
-    }
-    f->job = ef_job_new(EF_JOB_READ, priority, s * EF_SECTOR, count * EF_SECTOR);
+    if (!f)
+        return EF_NOMEM;
+    f->job = ef_job_new(kind, priority, s * EF_SECTOR, count * EF_SECTOR);
     if (!f->job) {
         free(f);
         return EF_NOMEM;
@@ -90,12 +117,52 @@ enum ef_err ef_fetch_start(struct ef_cache *c, uint32_t s, uint32_t end, enum ef
     f->job->user = f;
     f->next = c->fetches;
     c->fetches = f;
+    *fetch = f;
+    return EF_OK;
+}
+
+/* Under the lock: queues a read of the missing sectors from `s` on, at most up to `end`. */
+static enum ef_err start_read(struct ef_cache *c, uint32_t s, uint32_t end,
+                              enum ef_priority priority)
+{
+    struct fetch *f;
+    uint32_t count = 0;
+    while (count < FETCH_SECTORS_MAX && s + count < end && missing(&c->sector[s + count], priority))
+        count++;
+    enum ef_err err = submit(c, EF_JOB_READ, priority, s, count, &f);
+    if (err != EF_OK)
+        return err;
     for (uint32_t i = 0; i < count; i++) {
         c->sector[s + i].fetching = true;
         c->sector[s + i].fetch_err = EF_OK;
     }
     ef_worker_submit(c->worker, f->job);
     return EF_OK;
+}
+
+/* Under the lock: the same for who reads on, to the next sector that is there. */
+static enum ef_err start_stream(struct ef_cache *c, uint32_t s, uint32_t until)
+{
+    struct fetch *f;
+    uint32_t count = 0;
+    while (s + count < c->sectors && missing(&c->sector[s + count], EF_PRIORITY_AHEAD))
+        count++;
+    enum ef_err err = submit(c, EF_JOB_STREAM, EF_PRIORITY_AHEAD, s, count, &f);
+    if (err != EF_OK)
+        return err;
+    f->at = f->job->addr;
+    f->until = until;
+    for (uint32_t i = 0; i < count; i++)
+        c->sector[s + i].fetch_err = EF_OK;
+    mark_stream(f);
+    ef_worker_submit(c->worker, f->job);
+    return EF_OK;
+}
+
+static enum ef_err start(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_priority priority)
+{
+    return priority == EF_PRIORITY_AHEAD ? start_stream(c, s, end * EF_SECTOR)
+                                         : start_read(c, s, end, priority);
 }
 
 /* Others who wait for the same job start one of their own. */
@@ -113,13 +180,13 @@ enum ef_err ef_fetch_wait(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_
     struct sector *sector = &c->sector[s];
     bool waited = false;
     while (!sector->have || sector->erasing) {
-        bool idle = missing(sector);
+        bool idle = missing(sector, priority);
         if (idle && c->distrusted)
             return EF_VERIFY;
         if (idle && waited && sector->fetch_err != EF_OK && sector->fetch_err != EF_INTERRUPTED)
             return (enum ef_err)sector->fetch_err;
-        enum ef_err err = idle ? ef_fetch_start(c, s, end, priority) : EF_OK;
-        waited = waited || sector->fetching;
+        enum ef_err err = idle ? start(c, s, end, priority) : EF_OK;
+        waited = waited || sector->fetching || sector->streaming;
         if (err == EF_OK)
             err = ef_cache_wait(c, patience);
         if (err == EF_INTERRUPTED)
@@ -130,6 +197,21 @@ enum ef_err ef_fetch_wait(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_
     return EF_OK;
 }
 
+/* Under the lock: a stream that will soon come to `addr` goes on for who waits there. */
+static bool extend_stream(struct ef_cache *c, uint32_t addr, uint32_t until)
+{
+    for (struct fetch *f = c->fetches; f; f = f->next) {
+        bool near = addr >= f->at && addr - f->at < STREAM_AHEAD_MAX;
+        if (f->job->kind != EF_JOB_STREAM || !near || addr - f->job->addr >= f->job->len ||
+            atomic_load(&f->job->cancelled))
+            continue;
+        f->until = until > f->until ? until : f->until;
+        mark_stream(f);
+        return true;
+    }
+    return false;
+}
+
 void ef_cache_read_ahead(struct ef_cache *c, uint64_t off, uint32_t len)
 {
     if (off >= c->size)
@@ -138,9 +220,10 @@ void ef_cache_read_ahead(struct ef_cache *c, uint64_t off, uint32_t len)
     uint64_t stop = (off + len + EF_SECTOR - 1) / EF_SECTOR;
     uint32_t end = stop > c->sectors ? c->sectors : (uint32_t)stop;
     pthread_mutex_lock(&c->lock);
-    while (first < end && !missing(&c->sector[first]))
+    while (first < end && c->sector[first].have)
         first++;
-    if (first < end)
-        ef_fetch_start(c, first, end, EF_PRIORITY_AHEAD);
+    if (first < end && !extend_stream(c, first * EF_SECTOR, end * EF_SECTOR) &&
+        missing(&c->sector[first], EF_PRIORITY_AHEAD))
+        start_stream(c, first, end * EF_SECTOR);
     pthread_mutex_unlock(&c->lock);
 }

@@ -83,20 +83,16 @@ static enum ef_err take_packet(struct ef_session *s, uint8_t *buf, uint32_t len,
 
 /*
  * One packet. It is acknowledged as soon as its first byte is here, with the total that it
- * makes when whole, so that the line does not idle while the acknowledgement travels; behind
- * the last acknowledgement of a request the next request can wait in the stub's other buffer
- * (both measured: protocol.md, "Early acknowledgement works").
+ * makes when whole, so that the line does not idle while the acknowledgement travels
+ * (measured: protocol.md, "Early acknowledgement works").
  */
-static enum ef_err read_packet(struct ef_session *s, uint8_t *buf, uint32_t len, uint32_t total,
-                               const struct request *next)
+static enum ef_err read_packet(struct ef_session *s, uint8_t *buf, uint32_t len, uint32_t total)
 {
     ef_deadline deadline =
         ef_deadline_in((int64_t)EF_COMMAND_TIMEOUT_MS + ef_link_wire_ms(&s->link, len));
     enum ef_err err = ef_link_wait_begin(&s->link, deadline);
     if (err == EF_OK)
         err = send_ack(s, total);
-    if (err == EF_OK && next)
-        err = ask_read(s, next->addr, next->len, next->packet);
     return err == EF_OK ? take_packet(s, buf, len, deadline) : err;
 }
 
@@ -128,10 +124,13 @@ static enum ef_err read_request(struct ef_session *s, struct ef_read *r,
         if (r->stop && r->stop(r->user))
             return cut_short(s);
         uint32_t n = ef_min_u32(request->packet, request->len - at);
-        bool last = at + n == request->len;
-        err = read_packet(s, buf + at, n, at + n, last ? next : NULL);
+        err = read_packet(s, buf + at, n, at + n);
         at += n;
     }
+    /* Not sooner: until the packet is out, the acknowledgement holds the stub's only other
+     * buffer, and what comes behind it is lost. */
+    if (err == EF_OK && next)
+        err = ask_read(s, next->addr, next->len, next->packet);
     return err == EF_OK ? check_transfer_digest(s, buf, request->len) : err;
 }
 

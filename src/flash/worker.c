@@ -1,5 +1,6 @@
 #include "espflashfs/worker.h"
 
+#include "espflashfs/bytes.h"
 #include "espflashfs/clock.h"
 
 #include <signal.h>
@@ -35,8 +36,8 @@ struct ef_job *ef_job_new(enum ef_job_kind kind, enum ef_priority priority, uint
     job->addr = addr;
     job->len = len;
     atomic_init(&job->shares, 1);
-    if (kind == EF_JOB_READ || kind == EF_JOB_WRITE) {
-        job->buf = malloc(len);
+    if (kind == EF_JOB_READ || kind == EF_JOB_WRITE || kind == EF_JOB_STREAM) {
+        job->buf = malloc(kind == EF_JOB_STREAM ? ef_min_u32(len, EF_READ_PIECE_MAX) : len);
         if (!job->buf) {
             free(job);
             return NULL;
@@ -82,12 +83,20 @@ static bool should_stop(void *user)
            (job->priority == EF_PRIORITY_AHEAD && atomic_load(&job->worker->preempt));
 }
 
+static bool another_waits(const struct ef_job *job)
+{
+    struct ef_worker *w = job->worker;
+    pthread_mutex_lock(&w->lock);
+    bool waits = w->queues[job->priority].head != NULL;
+    pthread_mutex_unlock(&w->lock);
+    return waits;
+}
+
 static enum ef_err forward_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
     struct ef_job *job = user;
-    if (job->on_piece)
-        job->on_piece(job->user, addr, bytes, len);
-    return EF_OK;
+    bool go_on = !job->on_piece || job->on_piece(job->user, addr, bytes, len);
+    return go_on && !(job->kind == EF_JOB_STREAM && another_waits(job)) ? EF_OK : EF_INTERRUPTED;
 }
 
 static void run_read(struct ef_flash *flash, struct ef_job *job)
@@ -95,6 +104,7 @@ static void run_read(struct ef_flash *flash, struct ef_job *job)
     struct ef_read r = {.addr = job->addr,
                         .len = job->len,
                         .buf = job->buf,
+                        .rolling = job->kind == EF_JOB_STREAM,
                         .piece = forward_piece,
                         .stop = should_stop,
                         .user = job};
@@ -111,6 +121,7 @@ static void run_job(struct ef_worker *w, struct ef_job *job)
     }
     switch (job->kind) {
     case EF_JOB_READ:
+    case EF_JOB_STREAM:
         run_read(w->flash, job);
         break;
     case EF_JOB_WRITE:

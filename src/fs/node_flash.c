@@ -13,7 +13,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-enum { ZEROS = 64 * 1024, AHEAD = 128 * 1024 };
+enum {
+    ZEROS = 64 * 1024,
+    /* The kernel reads ahead by itself, with several requests under way that overtake each
+     * other: who reads on is seldom exactly where the last request ended. */
+    NEAR = 512 * 1024,
+    LARGE = 64 * 1024, /* asked for at once, only by who goes on */
+    AHEAD = 512 * 1024 /* 6 s at 921600 baud: what is read for nothing at most */
+};
 
 struct handle {
     pthread_mutex_t lock;
@@ -89,12 +96,12 @@ static ssize_t flash_read(struct ef_node *node, void *handle, uint8_t *buf, size
     if (len > size - off)
         len = (size_t)(size - off);
     pthread_mutex_lock(&h->lock);
-    bool sequential = off == h->read_next && off != 0;
+    bool near = h->read_next != 0 && off + NEAR >= h->read_next && off <= h->read_next + NEAR;
+    bool reads_on = near || len >= LARGE;
     h->read_next = off + len;
     pthread_mutex_unlock(&h->lock);
-    if (sequential)
-        ef_cache_read_ahead(cache, off + len, AHEAD);
-    enum ef_err err = ef_cache_read(cache, off, (uint32_t)len, buf, patience);
+    enum ef_err err = reads_on ? ef_cache_read_on(cache, off, (uint32_t)len, AHEAD, buf, patience)
+                               : ef_cache_read(cache, off, (uint32_t)len, buf, patience);
     return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
 }
 

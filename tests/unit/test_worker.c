@@ -257,13 +257,14 @@ static void count_done(void *user, struct ef_job *job)
     pthread_mutex_unlock(&room->lock);
 }
 
-static void count_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
+static bool count_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
     struct room *room = user;
     pthread_mutex_lock(&room->lock);
     bool good = addr == room->piece_at && memcmp(bytes, room->mem->bytes + addr, len) == 0;
     room->piece_at = good ? addr + len : UINT32_MAX;
     pthread_mutex_unlock(&room->lock);
+    return true;
 }
 
 static void callbacks(void **state)
