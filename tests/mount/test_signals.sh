@@ -22,13 +22,14 @@ ended_by() {
 
 # start_reader: a copy that the line is too slow to finish here; sets READER.
 start_reader() {
+    mark_counters || return 1
     cp "$BIN" "$WORK/copy" 2>"$WORK/copy.err" &
     READER=$!
     wait_until 10 reading_has_begun
 }
 
 reading_has_begun() {
-    [ "$(counter 'op 0xd2')" -gt 0 ]
+    [ "$(counter_since_mark 'op 0xd2')" -gt 0 ]
 }
 
 # The reader is told, and soon: the whole flash would take 90 s.
