@@ -103,12 +103,12 @@ static inline enum ef_err ef_read_deliver(struct ef_read *r, uint32_t len)
     return err;
 }
 
-/* The length of the next piece: pieces end at multiples of `piece`. */
+/* The length of the next piece: pieces end at multiples of `piece`, a power of two. */
 static inline uint32_t ef_read_next_len(const struct ef_read *r, uint32_t piece)
 {
     uint32_t at = r->addr + r->done;
     uint32_t left = r->len - r->done;
-    uint32_t to_end = piece - at % piece;
+    uint32_t to_end = piece - (at & (piece - 1));
     return left < to_end ? left : to_end;
 }
 
