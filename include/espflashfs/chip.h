@@ -151,19 +151,20 @@ struct ef_security {
     uint32_t chip_id, eco;
 };
 
+/* Without padding, so that two can be compared as bytes. */
 struct ef_identity {
     char description[64];   /* "ESP32-D0WDQ6 (revision v1.0)" */
     char features[256];     /* "Wi-Fi, BT, Dual Core + LP Core, 240MHz, ..." */
     char crystal[16];       /* "40MHz" */
     char flash_type[32];    /* "octal (8 data lines)", empty where efuses don't tell */
     char flash_voltage[48]; /* "3.3V (set by eFuse)", the same */
-    bool registers_read;    /* false in Secure Download Mode: only the description is known */
-    uint8_t crystal_mhz;
-    uint16_t revision; /* major * 100 + minor */
+    uint32_t pads;          /* SPI_ATTACH's first word to a ROM */
+    uint16_t revision;      /* major * 100 + minor */
     uint8_t mac[6];
-    bool has_mac_ext;
     uint8_t mac_ext[2]; /* the middle of the 8-byte address of chips with 802.15.4 */
-    uint32_t pads;      /* SPI_ATTACH's first word to a ROM */
+    bool has_mac_ext;
+    uint8_t crystal_mhz;
+    bool registers_read;                                   /* false in Secure Download Mode */
     bool flash_encryption, secure_boot, no_manual_encrypt; /* of struct ef_guard_regs */
 };
 
