@@ -6,7 +6,12 @@
 
 #include <string.h>
 
-enum { WITNESS_MIN = EF_SECTOR, WITNESS_MAX = 4 * EF_BLOCK, PRINTS_FROM_PIECES = 4 };
+enum {
+    WITNESS_MIN = EF_SECTOR,
+    WITNESS_MAX = 4 * EF_BLOCK,
+    PRINTS_FROM_PIECES = 4,
+    SECOND_THOUGHTS = 2
+};
 
 /*
  * An erase that failed without a proof, a timeout perhaps because it went much too far, is
@@ -44,18 +49,39 @@ static enum ef_err verify_digests(struct ef_flash *f, struct ef_digest *list, si
     return err;
 }
 
-static enum ef_err expect_digest(struct ef_flash *f, const char *what, uint32_t addr, uint32_t len,
-                                 const uint8_t expected[EF_DIGEST_BYTES])
+static enum ef_err digest_is(struct ef_flash *f, uint32_t addr, uint32_t len,
+                             const uint8_t expected[EF_DIGEST_BYTES], bool *yes)
 {
     struct ef_digest actual = {.addr = addr, .len = len};
     enum ef_err err = verify_digests(f, &actual, 1);
-    if (err != EF_OK)
+    *yes = err == EF_OK && memcmp(actual.md5, expected, EF_DIGEST_BYTES) == 0;
+    return err;
+}
+
+/*
+ * A digest that differs may have been damaged on its way, and a write or erase that is blamed
+ * for it makes all else suspect. So it is asked for again: the right one, said twice in a row,
+ * is believed; anything else is the failed proof.
+ */
+static enum ef_err expect_digest(struct ef_flash *f, const char *what, uint32_t addr, uint32_t len,
+                                 const uint8_t expected[EF_DIGEST_BYTES])
+{
+    bool right;
+    enum ef_err err = digest_is(f, addr, len, expected, &right);
+    if (right || (err != EF_OK && err != EF_VERIFY))
         return err;
-    if (memcmp(actual.md5, expected, EF_DIGEST_BYTES) == 0)
-        return EF_OK;
-    ef_log(f->log, EF_LOG_WARN, "%s of %u bytes at 0x%x: the chip's digest differs", what,
+    for (int i = 0; i < SECOND_THOUGHTS; i++) {
+        err = digest_is(f, addr, len, expected, &right);
+        if (right)
+            continue;
+        ef_log(f->log, EF_LOG_WARN, "%s of %u bytes at 0x%x: the chip's digest differs", what,
+               (unsigned)len, (unsigned)addr);
+        /* Only a hang-up says more than the answer that was wrong. */
+        return err == EF_GONE ? err : EF_VERIFY;
+    }
+    ef_log(f->log, EF_LOG_DEBUG, "%s of %u bytes at 0x%x: a digest was damaged on its way", what,
            (unsigned)len, (unsigned)addr);
-    return EF_VERIFY;
+    return EF_OK;
 }
 
 /* The transfer's own digest says nothing of the address that it came from: another is asked for. */

@@ -142,6 +142,9 @@ static void a_line_that_strays_all_the_time(void **state)
     }
 }
 
+/* Digests that pass before the check: two that fail the first attempt, one that ends the second. */
+enum { WRITE_PROOFS = 3 };
+
 /*
  * Sector `addr` was hit; while the check stands at its first digest somebody writes there
  * what was there before: it must be written, although it is what the cache knew.
@@ -152,7 +155,7 @@ static void rewrite_during_check(struct cache_room *room, uint32_t addr)
     mem_reset_counts(room->mem);
     assert_int_equal(room_write(room, 7 * EF_BLOCK, EF_SECTOR, 3), EF_OK);
     stray_write(room, (int64_t)addr - 7 * EF_BLOCK);
-    mem_hold_after(room->mem, MEM_DIGEST, 2); /* those of the two attempts to write pass */
+    mem_hold_after(room->mem, MEM_DIGEST, WRITE_PROOFS);
     room_start(room, room_flush_main);
     mem_await_held(room->mem);
     assert_int_equal(ef_cache_write(room->cache, addr, EF_SECTOR, room->model + addr, patient()),
@@ -180,7 +183,7 @@ static void a_flush_during_a_check(void **state)
     assert_int_equal(room_read(room, 0, ROOM_SIZE), EF_OK);
     mem_reset_counts(room->mem);
     stray_write(room, 4 * EF_BLOCK);
-    mem_hold_after(room->mem, MEM_DIGEST, 2);
+    mem_hold_after(room->mem, MEM_DIGEST, WRITE_PROOFS);
     assert_int_equal(room_write(room, 0, EF_BLOCK, 3), EF_OK);
     mem_await_held(room->mem);
     assert_int_equal(room_dirty(room), 0);

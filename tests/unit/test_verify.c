@@ -125,6 +125,45 @@ static void write_elsewhere(void **state)
     assert_int_equal(ef_flash_strays(room->flash), 1);
 }
 
+/* Of one damaged answer the work is not to blame; of one that a lost answer follows it may be. */
+static void damaged_digests_are_no_strays(void **state)
+{
+    struct room *room = *state;
+    struct mem_fault damaged = {.times = 1, .shift = EF_SECTOR};
+    memset(room->buf, 0x5A, EF_SECTOR);
+    mem_set_fault(room->mem, MEM_DIGEST, damaged);
+    assert_int_equal(ef_flash_write(room->flash, 0, EF_SECTOR, room->buf), EF_OK);
+    assert_int_equal(mem_count(room->mem, MEM_DIGEST), 3);
+    /* The first digest of an erase is the witness's, then "blank" is said twice. */
+    for (unsigned after = 1; after <= 2; after++) {
+        memset(room->mem->bytes, 0, EF_SECTOR);
+        mem_set_fault(room->mem, MEM_DIGEST,
+                      (struct mem_fault){.after = after, .times = 1, .shift = EF_SECTOR});
+        assert_int_equal(ef_flash_erase(room->flash, 0, EF_SECTOR), EF_OK);
+    }
+    uint32_t done;
+    mem_set_fault(room->mem, MEM_DIGEST, damaged);
+    assert_int_equal(read_range(room, EF_BLOCK, EF_BLOCK, &done), EF_OK);
+    assert_int_equal(ef_flash_strays(room->flash), 0);
+    /* Wrong, right and wrong: nothing is believed. */
+    damaged.times = 2;
+    damaged.gap = 1;
+    mem_set_fault(room->mem, MEM_DIGEST, damaged);
+    assert_int_equal(ef_flash_write(room->flash, 0, EF_SECTOR, room->buf), EF_VERIFY);
+    assert_int_equal(ef_flash_strays(room->flash), 1);
+}
+
+static void a_lost_second_digest_is_a_stray(void **state)
+{
+    struct room *room = *state;
+    memset(room->buf, 0x5A, EF_SECTOR);
+    mem_set_fault(room->mem, MEM_WRITE, (struct mem_fault){.times = 1, .shift = EF_BLOCK});
+    mem_set_fault(room->mem, MEM_DIGEST,
+                  (struct mem_fault){.after = 1, .times = 1, .err = EF_TIMEOUT});
+    assert_int_equal(ef_flash_write(room->flash, 0, EF_SECTOR, room->buf), EF_VERIFY);
+    assert_int_equal(ef_flash_strays(room->flash), 1);
+}
+
 static void failures_are_no_strays(void **state)
 {
     struct room *room = *state;
@@ -252,6 +291,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_address_read, room_open, room_close),
         cmocka_unit_test_setup_teardown(writes_are_proven, room_open, room_close),
         cmocka_unit_test_setup_teardown(write_elsewhere, room_open, room_close),
+        cmocka_unit_test_setup_teardown(damaged_digests_are_no_strays, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_lost_second_digest_is_a_stray, room_open, room_close),
         cmocka_unit_test_setup_teardown(failures_are_no_strays, room_open, room_close),
         cmocka_unit_test_setup_teardown(erases_are_proven, room_open, room_close),
         cmocka_unit_test_setup_teardown(erase_elsewhere, room_open, room_close),
