@@ -72,6 +72,12 @@ enum ef_err ef_cache_flush(struct ef_cache *cache, struct ef_patience patience);
 enum ef_err ef_cache_erase(struct ef_cache *cache, uint64_t off, uint64_t len,
                            struct ef_patience patience);
 
+/*
+ * Gives the contents a new age (`changed`) although they are what they were: whoever keeps a copy
+ * that may differ drops it. Never blocks on the line.
+ */
+void ef_cache_renew(struct ef_cache *cache);
+
 /* Never blocks on the line. */
 struct ef_cache_state ef_cache_state(struct ef_cache *cache);
 

@@ -181,6 +181,13 @@ enum ef_err ef_cache_read_on(struct ef_cache *c, uint64_t off, uint32_t len, uin
     return read_range(c, off, len, buf, EF_PRIORITY_AHEAD, patience);
 }
 
+void ef_cache_renew(struct ef_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    ef_cache_touch(c);
+    pthread_mutex_unlock(&c->lock);
+}
+
 struct ef_cache_state ef_cache_state(struct ef_cache *c)
 {
     pthread_mutex_lock(&c->lock);

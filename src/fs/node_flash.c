@@ -156,6 +156,8 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
     int rc = check_write(node, h, off, len);
     if (rc != 0) {
         pthread_mutex_unlock(&h->lock);
+        /* It may be a mapped page, which the kernel would go on showing to all readers. */
+        ef_cache_renew(node->mount->cache);
         return rc;
     }
     enum ef_err err = h->replacing ? fill_hole(node, h, off, patience) : EF_OK;

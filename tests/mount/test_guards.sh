@@ -183,6 +183,26 @@ blind_read_only() {
     stop_board
 }
 
+# A page that was written through a mapping stands in the kernel's memory before anybody is asked:
+# what is refused then must not be read back as if the chip held it.
+refused_mappings() {
+    command -v python3 >/dev/null || {
+        skip 'secure boot, mapped: what is refused' 'python3 is not installed'
+        return
+    }
+    rm -f "$FLASH"
+    new_board 256K --chip esp32 --security secure-boot-v1
+    check 'secure boot, mapped: mounts' mount_board
+    for offset in 4096 32000; do
+        random_bytes 2000 >"$WORK/image"
+        check "secure boot, mapped: a write at $offset is refused" refused 'PermissionError' \
+            python3 "${0%/*}/tools/mapped.py" write "$MNT/flash.bin" "$offset" <"$WORK/image"
+        check "secure boot, mapped: nobody reads it back, $offset" as_expected
+    done
+    check 'secure boot, mapped: unmounts' unmount_board
+    stop_board
+}
+
 probe_says() {
     "$EF_BUILD/espflashfs" --probe "$PORT" 2>>"$DRIVER_LOG" | grep -q -E "$1"
 }
@@ -250,4 +270,5 @@ for chip in esp32s2 esp32s3 esp32c2 esp32c6; do
 done
 blind_faults
 blind_read_only
+refused_mappings
 cat "$TABLE"

@@ -65,6 +65,21 @@ static void guarded_ranges(void **state)
     expect_settled(room);
 }
 
+/* The kernel may have the bytes of a refused write in a page that it shows to others. */
+static void refused_writes_make_readers_look_again(void **state)
+{
+    struct room *room = *state;
+    uint8_t byte = 0;
+    room->session.guard = SECURE_BOOT;
+    open_flash(room, O_RDWR);
+    struct timespec before = ef_cache_state(room->base->cache).changed;
+    assert_int_equal(room->flash->ops->write(room->flash, room->handle, &byte, 1, 0, patient()),
+                     -EPERM);
+    struct timespec after = ef_cache_state(room->base->cache).changed;
+    assert_true(after.tv_sec != before.tv_sec || after.tv_nsec != before.tv_nsec);
+    assert_int_equal(room_dirty(room->base), 0);
+}
+
 /* The hole before a write is written, too. */
 static void guarded_holes(void **state)
 {
@@ -118,6 +133,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(guarded_opens, room_open, room_close),
         cmocka_unit_test_setup_teardown(guarded_ranges, room_open, room_close),
+        cmocka_unit_test_setup_teardown(refused_writes_make_readers_look_again, room_open,
+                                        room_close),
         cmocka_unit_test_setup_teardown(guarded_holes, room_open, room_close),
         cmocka_unit_test_setup_teardown(honest_modes, room_open, room_close),
     };
