@@ -22,7 +22,7 @@ held_contents() {
 
 # nothing_went_wrong: the board was never reset under the driver, and refused nothing.
 nothing_went_wrong() {
-    fails grep -i -E 'watchdog|REJECT' "$BOARD_LOG"
+    fails grep -E 'WATCHDOG resets|REJECT' "$BOARD_LOG"
 }
 
 # on_usb CHIP KIND LOADER OPTION...: CHIP on USB of that KIND, through a loader.
