@@ -19,11 +19,23 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
 static const char LOCK_FOLDER[] = "/run/lock";
 static const char MODEM_MANAGER[] = "ModemManager ";
+
+/*
+ * Of whatever a process has open, as the kernel knows it already: asked for the truth, a network
+ * file system whose server is away, or a driver that is stopped, would never answer.
+ */
+static bool is_device(int folder, const char *name, dev_t rdev)
+{
+    struct statx st;
+    return statx(folder, name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 && S_ISCHR(st.stx_mode) &&
+           makedev(st.stx_rdev_major, st.stx_rdev_minor) == rdev;
+}
 
 /* True if process `pid` has the character device `rdev` open. */
 static bool process_holds(const char *pid, dev_t rdev)
@@ -34,11 +46,8 @@ static bool process_holds(const char *pid, dev_t rdev)
     if (!fds)
         return false;
     bool found = false;
-    for (struct dirent *e = readdir(fds); e && !found; e = readdir(fds)) {
-        struct stat st;
-        found = fstatat(dirfd(fds), e->d_name, &st, 0) == 0 && S_ISCHR(st.st_mode) &&
-                st.st_rdev == rdev;
-    }
+    for (struct dirent *e = readdir(fds); e && !found; e = readdir(fds))
+        found = is_device(dirfd(fds), e->d_name, rdev);
     closedir(fds);
     return found;
 }
@@ -87,12 +96,13 @@ bool ef_find_holder(int fd, char *who, size_t cap)
 bool ef_find_lock_file_holder(const char *lock_file, char *who, size_t cap)
 {
     char text[24] = "";
-    FILE *f = fopen(lock_file, "re");
-    if (!f)
+    /* Anybody may put a fifo there, whose other end would be waited for. */
+    int fd = open(lock_file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
         return false;
-    bool read_it = fgets(text, sizeof(text), f) != NULL;
-    fclose(f);
-    long pid = read_it ? strtol(text, NULL, 10) : 0;
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    long pid = n > 0 ? strtol(text, NULL, 10) : 0;
     /* A process that has ended leaves a lock that counts for nothing. */
     if (pid <= 0 || pid > INT_MAX || pid == (long)getpid() ||
         (kill((pid_t)pid, 0) < 0 && errno != EPERM))

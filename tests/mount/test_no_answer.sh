@@ -88,11 +88,42 @@ held_by_a_driver() {
     same_bytes "$FLASH" "$MNT/flash.bin" && unmount_board
 }
 
+stopped() {
+    grep -q '^State:[[:space:]]*T' "/proc/$1/status"
+}
+
+# Whoever looks for the holder meets every open file of the system: those on a file system whose
+# driver does not answer, too. Here it is a stopped espflashfs.
+beside_a_dead_file_system() {
+    BOARD_LISTEN=pty:$WORK/other FLASH=$WORK/other.bin
+    held_board=$BOARD_PID
+    new_board 256K --chip esp32 && mount_board || return 1
+    tail -f /dev/null 3<"$MNT/flash.bin" &
+    reader=$!
+    kill -STOP "$DRIVER_PID"
+    wait_until 10 stopped "$DRIVER_PID"
+    first=$MNT
+    MNT=$WORK/third
+    mkdir "$MNT"
+    PORT=$TTY
+    told=true
+    held_by_a_lock || told=false
+    kill -CONT "$DRIVER_PID"
+    kill "$reader"
+    wait "$reader" || :
+    MNT=$first
+    unmount_board || told=false
+    stop_board
+    BOARD_PID=$held_board
+    $told
+}
+
 test_held() {
     BOARD_LISTEN=pty:$TTY
     new_board 256K --chip esp32
     check 'a port held by another program' held_by_a_lock
     check 'a port held by another espflashfs' held_by_a_driver
+    check 'a port held by another program, beside a file system that hangs' beside_a_dead_file_system
     stop_board
     unset BOARD_LISTEN
 }

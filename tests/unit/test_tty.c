@@ -250,6 +250,23 @@ static bool lock_file_says(const char *text, char *who, size_t cap)
     return found;
 }
 
+/* Everybody may write to the folder of the locks. The alarm is what a hang would meet. */
+static void a_fifo_in_place_of_a_lock_file(void **state)
+{
+    (void)state;
+    char who[128];
+    char folder[] = "/tmp/ef-LCK-XXXXXX";
+    char path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/LCK..ttyUSB0", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(10);
+    assert_false(ef_find_lock_file_holder(path, who, sizeof(who)));
+    alarm(0);
+    unlink(path);
+    rmdir(folder);
+}
+
 static void lock_files(void **state)
 {
     struct room *room = *state;
@@ -345,6 +362,7 @@ int main(void)
         cmocka_unit_test(errors_of_ioctl),
         cmocka_unit_test_setup_teardown(a_pty_has_no_lines, room_open, room_close),
         cmocka_unit_test_setup_teardown(holder_without_a_lock, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_fifo_in_place_of_a_lock_file, room_open, room_close),
         cmocka_unit_test_setup_teardown(lock_files, room_open, room_close),
         cmocka_unit_test_setup_teardown(no_permission_names_the_group, room_open, room_close),
         cmocka_unit_test_setup_teardown(no_group_to_join, room_open, room_close),
