@@ -62,7 +62,7 @@ void ef_port_ids(const struct ef_port *port, char text[10]);
  *   SERIAL                              a USB serial number, or how one begins
  *   anything with a slash               a path or a URL: itself, whatever `ports` holds
  * Upper and lower case are one. EF_MISSING, logged with what there is; EF_INVALID, logged, for
- * a bad spelling, or where several fit (they are named).
+ * a bad spelling, an empty one too, or where several fit (they are named).
  */
 enum ef_err ef_port_find(const char *spec, const struct ef_port *ports, size_t count,
                          struct ef_log *log, char name[EF_PORT_NAME_MAX]);

@@ -243,6 +243,10 @@ enum ef_err ef_port_find(const char *spec, const struct ef_port *ports, size_t c
 {
     struct wanted wanted = {.serial = spec};
     const struct ef_port *first = NULL;
+    if (spec[0] == '\0') {
+        ef_log(log, EF_LOG_ERROR, "the port's name is empty: leave it out to look for a board");
+        return EF_INVALID;
+    }
     if (strncasecmp(spec, HWID, strlen(HWID)) == 0) {
         if (!parse_hwid(spec + strlen(HWID), &wanted)) {
             ef_log(log, EF_LOG_ERROR, "%s: write it as hwid=VID:PID or hwid=VID:PID:SERIAL", spec);

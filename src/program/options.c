@@ -4,6 +4,7 @@
 #include "espflashfs/reset.h"
 #include "espflashfs/text.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fuse_opt.h>
@@ -96,16 +97,20 @@ static void use_variable(char **field, const char *variable)
 /* esptool writes no_reset up to version 4 and no-reset since version 5. */
 static bool same_word(const char *a, const char *b)
 {
-    for (; *a && *b; a++, b++)
-        if (*a != *b && !(*a == '_' && *b == '-'))
+    for (;; a++, b++) {
+        a += strspn(a, "-_");
+        b += strspn(b, "-_");
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
             return false;
-    return *a == *b;
+        if (*a == '\0')
+            return true;
+    }
 }
 
 static int check_baud(struct ef_options *o)
 {
     uint64_t baud = DEFAULT_BAUD;
-    o->baud_auto = !o->baud_text || strcmp(o->baud_text, "auto") == 0;
+    o->baud_auto = !o->baud_text || strcasecmp(o->baud_text, "auto") == 0;
     if (!o->baud_auto &&
         (ef_text_to_u64(o->baud_text, &baud) != EF_OK || baud < BAUD_MIN || baud > BAUD_MAX))
         return complain("baud=%s: a rate from 9600 to 4000000, or auto, is expected", o->baud_text);
@@ -152,10 +157,15 @@ static int check_resets(struct ef_options *o)
     return 0;
 }
 
-static int check_chip(const struct ef_options *o)
+static int check_chip(struct ef_options *o)
 {
-    if (!o->chip || strcmp(o->chip, "auto") == 0 || ef_chip_by_option(o->chip))
+    static const char AUTO[] = "auto";
+    if (!o->chip || ef_chip_by_option(o->chip))
         return 0;
+    if (strcasecmp(o->chip, AUTO) == 0) {
+        memcpy(o->chip, AUTO, sizeof(AUTO));
+        return 0;
+    }
     char names[128];
     ef_chip_options_text(names, sizeof(names));
     fprintf(stderr, "espflashfs: chip=%s: auto is expected, or one of %s\n", o->chip, names);
@@ -177,6 +187,9 @@ static int check_sequence(const char *text)
 
 static int check_values(struct ef_options *o)
 {
+    /* A variable that is not set, in a script. Whatever port there is may be no board. */
+    if (o->port && *o->port == '\0')
+        return complain("%s", "the port's name is empty: leave it out to look for a board");
     if (check_baud(o) < 0 || check_resets(o) < 0 || check_sequence(o->reset_sequence) < 0)
         return -1;
     if (check_chip(o) < 0)

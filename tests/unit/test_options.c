@@ -160,6 +160,22 @@ static void environment(void **state)
     assert_non_null(strstr(room->said, "fast"));
 }
 
+static void upper_and_lower_case_are_one(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(parse(room, "@ --before=No_Reset-NO_SYNC --after=NO-RESET --chip=AUTO "
+                                 "--baud=Auto"),
+                     0);
+    assert_int_equal(room->options.before, EF_BEFORE_NO_RESET_NO_SYNC);
+    assert_int_equal(room->options.after, EF_AFTER_NO_RESET);
+    assert_string_equal(room->options.chip, "auto");
+    assert_true(room->options.baud_auto);
+    assert_int_equal(parse(room, "@ --before=UsbReset --chip=ESP32-C3"), 0);
+    assert_int_equal(room->options.before, EF_BEFORE_USB_RESET);
+    assert_int_equal(parse(room, "@ --after=no-rese"), -1);
+    assert_int_equal(parse(room, "@ --after=no-resets"), -1);
+}
+
 /* Behind -o a comma would end the value. */
 static void reset_sequences(void **state)
 {
@@ -181,6 +197,8 @@ static void refused(void **state)
         {"/no/such/folder", "/no/such/folder"},
         {"/etc/passwd", "not a directory"},
         {"a b @", "too many"},
+        {"--port= @", "port's name is empty"},
+        {"--probe --port=", "port's name is empty"},
         {"@ --baud=0", "baud=0"},
         {"@ --baud=fast", "baud=fast"},
         {"@ --baud=-1", "baud=-1"},
@@ -229,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(spellings, room_open, room_close),
         cmocka_unit_test_setup_teardown(flags, room_open, room_close),
         cmocka_unit_test_setup_teardown(environment, room_open, room_close),
+        cmocka_unit_test_setup_teardown(upper_and_lower_case_are_one, room_open, room_close),
         cmocka_unit_test_setup_teardown(reset_sequences, room_open, room_close),
         cmocka_unit_test_setup_teardown(refused, room_open, room_close),
         cmocka_unit_test_setup_teardown(the_rest_is_kept, room_open, room_close),

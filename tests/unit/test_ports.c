@@ -213,6 +213,8 @@ static void none_fits(void **state)
         assert_non_null(strstr(text, "/dev/ttyS0 (-)"));
     }
     assert_int_equal(ef_port_find("0001", NULL, 0, &room->log, room->name), EF_MISSING);
+    /* The machine's own UART has no serial number: nothing is not its name. */
+    assert_non_null(strstr(fails_to_find(room, "", EF_INVALID), "name is empty"));
 }
 
 static void bad_ids(void **state)
