@@ -188,13 +188,15 @@ void ef_discover_list(const char *names)
         char ids[10];
         char serial[sizeof(p->serial)];
         char product[sizeof(p->product)];
+        char skip[2 * sizeof(p->skip)];
         ef_port_ids(p, ids);
-        /* Devices choose these words. */
+        /* Devices choose these words, and programs their names. */
         ef_text_escape(serial, sizeof(serial), p->serial[0] ? p->serial : "-");
         ef_text_escape(product, sizeof(product), p->product[0] ? p->product : "-");
+        ef_text_escape(skip, sizeof(skip), p->skip);
         printf("%-20s %-9s %-20s %-28s ", p->name, ids, serial, product);
         if (p->skip[0])
-            printf("skipped: %s\n", p->skip);
+            printf("skipped: %s\n", skip);
         else
             puts(verdict(p));
     }

@@ -176,6 +176,23 @@ listed() {
         grep -q '^/dev/no-such .*no such port$' "$WORK/list"
 }
 
+# A program may call itself anything, escape sequences for the reader's terminal among it.
+holder_is_listed_escaped() {
+    BOARD_LISTEN=pty:$WORK/tty
+    FLASH=$WORK/fourth.bin
+    new_board 256K --chip esp32 || return 1
+    python3 -c 'import fcntl, os, sys, time
+open("/proc/self/comm", "w").write("a\033[31mb")
+port = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)
+fcntl.flock(port, fcntl.LOCK_EX)
+time.sleep(600)' "$PORT" &
+    PEERS="$PEERS $!"
+    wait_until 10 tty_is_locked || return 1
+    ESPFLASHFS_PORTS="$PORT" "$DRIVER" --list >"$WORK/list" || return 1
+    stop_board
+    grep -F 'skipped: held by a\x1b[31mb (process' "$WORK/list"
+}
+
 unknown_spellings() {
     unset ESPFLASHFS_PORTS
     fails_to_start 1 'hwid=FFFF:0001: no such port' hwid=FFFF:0001 "$MNT" &&
@@ -191,4 +208,6 @@ test_three_candidates
 test_probe
 test_none
 check '--list tells what would be done with each' listed
+check '--list shows what a holder calls itself with its control characters escaped' \
+    holder_is_listed_escaped
 check 'ports that no device has, however spelt' unknown_spellings
