@@ -42,7 +42,7 @@ bool ef_fd_drain_output(int fd);
 bool ef_fd_has_modem_lines(int fd);
 
 /*
- * Raw, 8N1, no flow control, modem lines left alone at the close, and `baud`: any rate. Where
+ * Raw, 8N1, no flow control, and `baud`: any rate. Where
  * the driver takes another rate than that, the old one is back, and EF_UNSUPPORTED. EF_GONE.
  */
 enum ef_err ef_fd_configure(int fd, uint32_t baud);

@@ -2,8 +2,8 @@
  * Settings that every tty gets, and ttys that libserialport does not know: ptys, mostly.
  *
  * libserialport 0.1.1 is not asked to configure: it leaves hardware flow control on where
- * another program had it (it looks for CRTSCTS among the input flags), has the modem lines drop
- * at the close (HUPCL), and takes six transfers for each change of the rate.
+ * another program had it (it looks for CRTSCTS among the input flags), and takes six transfers for
+ * each change of the rate.
  */
 #include "fd_line.h"
 #include "termios2.h"
@@ -42,7 +42,7 @@ enum ef_err ef_fd_configure(int fd, uint32_t baud)
     cfmakeraw(&tio);
     tio.c_iflag &= ~(tcflag_t)(IXANY | IXOFF | INPCK);
     tio.c_cflag |= CLOCAL | CREAD;
-    tio.c_cflag &= ~(tcflag_t)(CSTOPB | CRTSCTS | HUPCL);
+    tio.c_cflag &= ~(tcflag_t)(CSTOPB | CRTSCTS);
     tio.c_cc[VMIN] = 0;
     tio.c_cc[VTIME] = 0;
     if (set_rate(fd, &tio, baud) < 0)
@@ -63,6 +63,9 @@ enum ef_err ef_tty_set_baud(struct ef_line *line, uint32_t baud)
 }
 
 /*
+ * Killed in the middle of a reset, the program would leave the board held in it (RTS asserted):
+ * so HUPCL stays as it is, usually on, and the kernel lets both lines go.
+ *
  * Settings outlive the close of a real port: the next program finds those that were there.
  * With HUPCL among them, as is usual, DTR and RTS drop together: both were as good as off to a
  * board's reset circuit, and to anything else they are as they were before the opening. A line
