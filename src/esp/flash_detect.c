@@ -76,25 +76,25 @@ static enum ef_err check_repeats(struct ef_session *s)
 {
     uint32_t real = s->flash_size;
     enum ef_err err = ef_flash_find_repeat(s, &real);
+    if (err != EF_OK)
+        ef_log(s->log, err == EF_GONE ? EF_LOG_ERROR : EF_LOG_WARN,
+               "it cannot be checked whether the flash is as large as told: %s", ef_err_text(err));
     if (err == EF_GONE)
         return err;
-    if (err != EF_OK)
-        ef_log(s->log, EF_LOG_WARN,
-               "it cannot be checked whether the flash is as large as told: %s", ef_err_text(err));
     if (real == s->flash_size)
         return EF_OK;
     s->flash_repeats = true;
     if (s->config.size) {
         ef_log(s->log, EF_LOG_WARN,
-               "size=%u was given, but the flash repeats its contents past %u bytes: writes past "
-               "them will land on what lies before",
+               "size=%u was given, but the flash repeats its contents past %u bytes: unless it was "
+               "filled so, writes past them land on what lies before",
                (unsigned)s->flash_size, (unsigned)real);
         return EF_OK;
     }
     ef_log(s->log, EF_LOG_WARN,
            "the flash id tells %u bytes, but the contents repeat past %u: a fake or undersized "
-           "chip; only these are offered (size= overrides)",
-           (unsigned)s->flash_size, (unsigned)real);
+           "chip, unless it was filled so; only these are offered (size=%u offers all)",
+           (unsigned)s->flash_size, (unsigned)real, (unsigned)s->flash_size);
     s->flash_size = real;
     s->size_is_chip = false;
     return ef_flash_set_params(s);

@@ -71,7 +71,7 @@ static void print_flash(FILE *out, const struct ef_session *s)
     print_id(out, s);
     if (s->flash_size_by_id)
         print_size(out, "Flash size by id", s->flash_size_by_id,
-                   s->flash_repeats ? " (wrong: the contents repeat)" : "");
+                   s->flash_repeats ? " (doubtful: the contents repeat)" : "");
     else
         fprintf(out, "Flash size by id: unknown\n");
     if (size == 0) {

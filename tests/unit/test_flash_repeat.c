@@ -158,6 +158,19 @@ static void a_given_size_wins(void **state)
     expect(room, 3 * MIB, true);
 }
 
+/* The same contents twice look alike on an honest chip: the size that the log tells gives all. */
+static void filled_twice(void **state)
+{
+    struct room *room = *state;
+    for (int given = 0; given < 2; given++) {
+        room->give_size = given;
+        make_board(room, true, 4 * MIB, 4 * MIB);
+        pattern(chip_bytes(room), 2 * MIB, 11);
+        memcpy(chip_bytes(room) + 2 * MIB, chip_bytes(room), 2 * MIB);
+        expect(room, given ? 4 * MIB : 2 * MIB, true);
+    }
+}
+
 /* A lost reply is asked for again; a loader without digests does not keep the board away. */
 static void damaged_digests(void **state)
 {
@@ -189,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_alike, room_open, room_close),
         cmocka_unit_test_setup_teardown(alike_but_for_a_byte, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_given_size_wins, room_open, room_close),
+        cmocka_unit_test_setup_teardown(filled_twice, room_open, room_close),
         cmocka_unit_test_setup_teardown(damaged_digests, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,8 +140,9 @@ static void a_flash_that_is_smaller_than_its_id(void **state)
     struct room *room = *state;
     room->session.flash_size = 2 << 20;
     room->session.flash_repeats = true;
-    assert_non_null(strstr(text(room, false), "\nFlash size by id: 4MB (wrong: the contents repeat)"
-                                              "\nDetected flash size: 2MB\n"));
+    assert_non_null(strstr(text(room, false),
+                           "\nFlash size by id: 4MB (doubtful: the contents repeat)"
+                           "\nDetected flash size: 2MB\n"));
 }
 
 static void built_in_usb_has_no_baud(void **state)
