@@ -204,6 +204,9 @@ enum ef_err ef_chip_detect(struct ef_esp *esp, const struct ef_chip **chip,
                   : detect_by_magic(esp, chip, security);
     } else if (err == EF_OK || err == EF_TIMEOUT || err == EF_FRAMING) {
         err = detect_by_magic(esp, chip, security);
+    } else {
+        ef_log(esp->log, EF_LOG_ERROR, "the boot loader does not tell which chip it is: %s",
+               ef_err_text(err));
     }
     if (err != EF_OK)
         return err;

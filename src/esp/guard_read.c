@@ -13,12 +13,11 @@ enum ef_err ef_security_confirm(struct ef_session *s)
 {
     struct ef_security *security = &s->security;
     size_t len = security->has_chip_id ? INFO_LEN : INFO_LEN_S2;
-    for (int i = 0; security->known && i < INFO_TRIES; i++) {
+    enum ef_err err = EF_OK;
+    for (int i = 0; security->known && i < INFO_TRIES && err != EF_GONE; i++) {
         struct ef_reply reply;
-        enum ef_err err = ef_command(&s->esp, EF_OP_GET_SECURITY_INFO, NULL, 0, 0, len,
-                                     EF_COMMAND_TIMEOUT_MS, &reply);
-        if (err == EF_GONE)
-            return err;
+        err = ef_command(&s->esp, EF_OP_GET_SECURITY_INFO, NULL, 0, 0, len, EF_COMMAND_TIMEOUT_MS,
+                         &reply);
         if (err != EF_OK) {
             ef_command_drain(&s->esp, 20);
             continue;
@@ -33,6 +32,11 @@ enum ef_err ef_security_confirm(struct ef_session *s)
     }
     if (!security->known)
         return EF_OK;
+    if (err != EF_OK) {
+        ef_log(s->log, EF_LOG_ERROR, "the chip's security information cannot be read: %s",
+               ef_err_text(err));
+        return err;
+    }
     ef_log(s->log, EF_LOG_ERROR,
            "the chip's security information reads differently each time: check the wiring, or "
            "try a lower baud=");
@@ -72,6 +76,8 @@ static enum ef_err secure_boot(struct ef_session *s, enum ef_secure_boot *versio
                   (value >> regs->secure_boot_v2.shift & 1) != 0;
     if (!second)
         *version = EF_SECURE_BOOT_V1;
+    if (err != EF_OK)
+        ef_log(s->log, EF_LOG_ERROR, "the secure boot efuses cannot be read: %s", ef_err_text(err));
     return err;
 }
 

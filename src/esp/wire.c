@@ -35,8 +35,11 @@ enum ef_err ef_wire_detect(struct ef_session *s)
     if (s->wire == EF_WIRE_UART && reg && !s->security.secure_download) {
         uint32_t uartdev;
         enum ef_err err = ef_read_sure(&s->esp, reg, &uartdev);
-        if (err != EF_OK)
+        if (err != EF_OK) {
+            ef_log(s->log, EF_LOG_ERROR, "which port the loader talks through cannot be read: %s",
+                   ef_err_text(err));
             return err;
+        }
         s->wire = wire_by_uartdev(s, uartdev & UARTDEV_MASK);
     }
     s->esp.ram_block = s->wire == EF_WIRE_USB_OTG ? OTG_BLOCK : 0;

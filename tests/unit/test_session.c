@@ -18,6 +18,7 @@ struct room {
     int listener;
     pthread_t thread;
     bool serving;
+    size_t hang_up_at; /* bytes from the board, then the line hangs up; 0: never */
     char port[64];
     char stub[64]; /* a stub's file */
     char log_path[64];
@@ -48,12 +49,18 @@ static void *serve(void *arg)
     while ((fd = accept(room->listener, NULL, NULL)) >= 0) {
         uint8_t buf[4096];
         ssize_t n;
+        size_t sent = 0;
         eb_board_connected(drive->board, drive->now_ns);
         while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
             eb_drive_bytes(drive, buf, (size_t)n);
             size_t from = drive->out_pos;
             drive->out_pos = drive->out_len;
-            if (!send_all(fd, drive->out + from, drive->out_len - from))
+            size_t len = drive->out_len - from;
+            bool hang_up = room->hang_up_at != 0 && len >= room->hang_up_at - sent;
+            if (hang_up)
+                len = room->hang_up_at - sent;
+            sent += len;
+            if (!send_all(fd, drive->out + from, len) || hang_up)
                 break;
         }
         eb_board_hung_up(drive->board, drive->now_ns);
@@ -73,26 +80,33 @@ static bool write_stub(struct room *room)
     return ok;
 }
 
+static bool open_listener(struct room *room)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    room->listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(room->listener, (struct sockaddr *)&addr, len) != 0 ||
+        listen(room->listener, 4) != 0 ||
+        getsockname(room->listener, (struct sockaddr *)&addr, &len) != 0)
+        return false;
+    snprintf(room->port, sizeof(room->port), "socket://127.0.0.1:%u", ntohs(addr.sin_port));
+    return true;
+}
+
 static int room_open(void **state)
 {
     struct room *room = calloc(1, sizeof(*room));
     *state = room;
     if (!room)
         return -1;
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(addr);
     strcpy(room->stub, "/tmp/ef-stub-XXXXXX");
     strcpy(room->log_path, "/tmp/ef-log-XXXXXX");
     close(mkstemp(room->log_path));
     ef_log_init(&room->log, "test", EF_LOG_INFO);
     room->log.to_stderr = false;
-    room->listener = socket(AF_INET, SOCK_STREAM, 0);
     if (!write_stub(room) || ef_log_open_file(&room->log, room->log_path) != 0 ||
-        bind(room->listener, (struct sockaddr *)&addr, len) != 0 ||
-        listen(room->listener, 4) != 0 ||
-        getsockname(room->listener, (struct sockaddr *)&addr, &len) != 0)
+        !open_listener(room))
         return -1;
-    snprintf(room->port, sizeof(room->port), "socket://127.0.0.1:%u", ntohs(addr.sin_port));
     room->config =
         (struct ef_session_config){.port = room->port, .baud = 460800, .stub = room->stub};
     return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0;
@@ -300,6 +314,37 @@ static void recovers(void **state)
     assert_int_equal(value, room->session.chip->magic);
 }
 
+/* Whatever step of opening a hang-up ends, it is said why nothing is mounted. */
+static void every_failure_is_explained(struct room *room, const char *chip, const char *stub)
+{
+    enum { STEP = 23, BYTES_MAX = 10000 };
+    enum ef_err err = EF_GONE;
+    room->log.level = EF_LOG_ERROR;
+    room->config.stub = stub;
+    for (room->hang_up_at = STEP; err != EF_OK; room->hang_up_at += STEP) {
+        assert_true(room->hang_up_at < BYTES_MAX);
+        assert_int_equal(truncate(room->log_path, 0), 0);
+        start_board(room, chip, false);
+        err = open_session(room);
+        ef_session_close(&room->session);
+        stop_serving(room);
+        close(room->listener);
+        eb_drive_free(room->drive);
+        room->drive = NULL;
+        assert_true(open_listener(room));
+        if (err != EF_OK && log_text(room)[0] == '\0')
+            fail_msg("%s: nothing is said of a hang-up after %zu bytes", chip, room->hang_up_at);
+    }
+    room->hang_up_at = 0;
+}
+
+static void failures_are_explained(void **state)
+{
+    struct room *room = *state;
+    every_failure_is_explained(room, "esp32", "rom");
+    every_failure_is_explained(room, "esp32c3", room->stub);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +359,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_stub_where_told, room_open, room_close),
         cmocka_unit_test_setup_teardown(sizes, room_open, room_close),
         cmocka_unit_test_setup_teardown(firmware_is_told_from_silence, room_open, room_close),
+        cmocka_unit_test_setup_teardown(failures_are_explained, room_open, room_close),
         cmocka_unit_test_setup_teardown(nobody_listens, room_open, room_close),
         cmocka_unit_test_setup_teardown(recovers, room_open, room_close),
     };
