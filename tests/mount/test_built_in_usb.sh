@@ -4,13 +4,6 @@
 . "$(dirname "$0")/../lib/mount.sh"
 . "$(dirname "$0")/tools/common.sh"
 
-info_has() {
-    grep -q -E "$1" "$MNT/info.txt" || {
-        cat "$MNT/info.txt"
-        return 1
-    }
-}
-
 # held_contents: each 4 KiB has 62 bytes that take two on the line: with them, every frame of
 # the stub's is 65 times 64 bytes long.
 held_contents() {

@@ -3,13 +3,6 @@
 . "$(dirname "$0")/../lib/mount.sh"
 . "$(dirname "$0")/tools/common.sh"
 
-info_has() {
-    grep -q -E "$1" "$MNT/info.txt" || {
-        cat "$MNT/info.txt"
-        return 1
-    }
-}
-
 # large CHIP SIZE OPTION...: random at both ends, in the middle and around 16 MiB, else blank.
 large() {
     chip=$1

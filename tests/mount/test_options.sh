@@ -34,13 +34,6 @@ info_is_alike() {
     grep -v '^Loader: ' "$MNT/info.txt" | cmp - "$WORK/a"
 }
 
-info_has() {
-    grep -q -E "$1" "$MNT/info.txt" || {
-        cat "$MNT/info.txt"
-        return 1
-    }
-}
-
 info_lines() {
     for line in '^Chip: ESP32.* \(revision ' '^Features: ' '^Crystal: 40 *MHz' \
         '^MAC: ([0-9a-f]{2}:){5}[0-9a-f]{2}$' '^Manufacturer: c8 ' '^Device: 4014$' \

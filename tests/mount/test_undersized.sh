@@ -3,13 +3,6 @@
 . "$(dirname "$0")/../lib/mount.sh"
 . "$(dirname "$0")/tools/common.sh"
 
-info_has() {
-    grep -q -E "$1" "$MNT/info.txt" || {
-        cat "$MNT/info.txt"
-        return 1
-    }
-}
-
 # two_megabytes_of_four OPTION...: an id of 4 MiB on 2 MiB of flash.
 two_megabytes_of_four() {
     rm -f "$FLASH"

@@ -46,6 +46,14 @@ refused() {
     }
 }
 
+# info_has LINE: info.txt has it (an extended expression).
+info_has() {
+    grep -q -E "$1" "$MNT/info.txt" || {
+        cat "$MNT/info.txt"
+        return 1
+    }
+}
+
 # log_says MESSAGE: the driver's log has it (an extended expression).
 log_says() {
     grep -q -E "$1" "$DRIVER_LOG" || {
