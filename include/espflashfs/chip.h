@@ -151,6 +151,8 @@ struct ef_security {
     uint32_t chip_id, eco;
 };
 
+enum { EF_MAC_BYTES = 6 };
+
 /* Without padding, so that two can be compared as bytes. */
 struct ef_identity {
     char description[64];   /* "ESP32-D0WDQ6 (revision v1.0)" */
@@ -160,7 +162,7 @@ struct ef_identity {
     char flash_voltage[48]; /* "3.3V (set by eFuse)", the same */
     uint32_t pads;          /* SPI_ATTACH's first word to a ROM */
     uint16_t revision;      /* major * 100 + minor */
-    uint8_t mac[6];
+    uint8_t mac[EF_MAC_BYTES];
     uint8_t mac_ext[2]; /* the middle of the 8-byte address of chips with 802.15.4 */
     bool has_mac_ext;
     uint8_t crystal_mhz;
@@ -191,6 +193,10 @@ enum ef_err ef_chip_detect(struct ef_esp *esp, const struct ef_chip **chip,
  */
 enum ef_err ef_chip_identify(struct ef_esp *esp, const struct ef_chip *chip,
                              const struct ef_security *security, struct ef_identity *id);
+
+/* One attempt at the MAC alone; its registers have no checksum. */
+enum ef_err ef_chip_read_mac(struct ef_esp *esp, const struct ef_chip *chip,
+                             uint8_t mac[EF_MAC_BYTES]);
 
 enum ef_err ef_chip_read_bits(struct ef_esp *esp, const struct ef_bits *bits, uint32_t *value);
 

@@ -105,10 +105,10 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
 
 /*
  * Brings a line that lost step back: drops what is in flight, syncs, and sets the loader
- * up again if the chip was reset meanwhile. With baud=auto, a rate at which it is asked for
- * too often is left for the next lower one (rates.slowdowns counts), and a board that does
- * not answer at any rate is reset where the line can. EF_GONE, or EF_TIMEOUT after about
- * 5 s, 20 s with baud=auto.
+ * up again if the chip was reset meanwhile, unless another board answers now (EF_GONE, logged).
+ * With baud=auto, a rate at which it is asked for too often is left for the next lower one
+ * (rates.slowdowns counts), and a board that does not answer at any rate is reset where the line
+ * can. EF_GONE, or EF_TIMEOUT after about 5 s, 20 s with baud=auto.
  */
 enum ef_err ef_session_recover(struct ef_session *session);
 

@@ -422,10 +422,7 @@ enum ef_err ef_baud_slow_down(struct ef_session *s)
     s->rates.debt = 0;
     s->rates.slowdowns++;
     s->rates.working = to;
-    bool ask = s->config.ask;
-    s->config.ask = false; /* nobody watches by now */
     enum ef_err err = fall_back(s, to);
-    s->config.ask = ask;
     if (err != EF_OK)
         return err;
     ef_log(s->log, EF_LOG_WARN, "the line damages data at %u baud: going on at %u", (unsigned)from,

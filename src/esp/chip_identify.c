@@ -216,6 +216,25 @@ static enum ef_err check_mac(struct ef_esp *esp, const struct ef_chip *chip,
     return EF_FRAMING;
 }
 
+static void read_mac(struct regs *regs, const struct ef_chip_rows *rows, struct ef_identity *id)
+{
+    if (rows->mac_layout == EF_MAC_ESP8266)
+        mac_esp8266(regs, rows, id);
+    else
+        mac_from_words(regs, rows, id);
+}
+
+enum ef_err ef_chip_read_mac(struct ef_esp *esp, const struct ef_chip *chip,
+                             uint8_t mac[EF_MAC_BYTES])
+{
+    struct ef_identity id;
+    struct regs regs = {.esp = esp};
+    memset(&id, 0, sizeof(id));
+    read_mac(&regs, chip->rows, &id);
+    memcpy(mac, id.mac, EF_MAC_BYTES);
+    return regs.err;
+}
+
 enum ef_err ef_chip_identify(struct ef_esp *esp, const struct ef_chip *chip,
                              const struct ef_security *security, struct ef_identity *id)
 {
@@ -233,10 +252,7 @@ enum ef_err ef_chip_identify(struct ef_esp *esp, const struct ef_chip *chip,
     describe(rows, facts, id);
     read_guard(&regs, &chip->guard, id);
     id->pads = attach_word(&regs, chip->pads);
-    if (rows->mac_layout == EF_MAC_ESP8266)
-        mac_esp8266(&regs, rows, id);
-    else
-        mac_from_words(&regs, rows, id);
+    read_mac(&regs, rows, id);
     id->crystal_mhz = rows->crystal_mhz ? rows->crystal_mhz : measure_crystal(&regs, rows);
     snprintf(id->crystal, sizeof(id->crystal), "%uMHz", id->crystal_mhz);
     id->registers_read = true;

@@ -110,6 +110,7 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
                              .no_sync = config->before == EF_BEFORE_NO_RESET_NO_SYNC,
                              .rom_status = 2};
     err = open_steps(s);
+    s->config.ask = false; /* nobody watches from here on */
     if (err != EF_OK)
         ef_session_close(s);
     return err;
@@ -138,6 +139,32 @@ static enum ef_err sync_again(struct ef_session *s)
     return err;
 }
 
+/*
+ * Modules are changed while their adapter stays: what is cached, and what is still to be
+ * written, belongs to the board that was mounted.
+ */
+static enum ef_err expect_same_board(struct ef_session *s)
+{
+    uint8_t last[EF_MAC_BYTES] = {0};
+    uint8_t mac[EF_MAC_BYTES];
+    if (!s->identity.registers_read)
+        return EF_OK;
+    for (int i = 0; i < IDENTIFY_TRIES; i++) {
+        enum ef_err err = ef_chip_read_mac(&s->esp, s->chip, mac);
+        if (err != EF_OK || memcmp(mac, s->identity.mac, sizeof(mac)) == 0)
+            return err;
+        if (i > 0 && memcmp(mac, last, sizeof(mac)) == 0) {
+            ef_log(s->log, EF_LOG_ERROR,
+                   "another board answers, MAC %02x:%02x:%02x:%02x:%02x:%02x: bring the one that "
+                   "was mounted back, or unmount and mount this one",
+                   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+            return EF_GONE;
+        }
+        memcpy(last, mac, sizeof(last));
+    }
+    return EF_VERIFY;
+}
+
 /* Of a loader that answers: makes of it the one that work can go on with. */
 static enum ef_err set_up_again(struct ef_session *s)
 {
@@ -151,7 +178,9 @@ static enum ef_err set_up_again(struct ef_session *s)
     }
     /* A ROM does not tell whether it was reset: what it must be told is told again. */
     s->loader_ready = false;
-    enum ef_err err = ef_loader_start(s);
+    enum ef_err err = expect_same_board(s);
+    if (err == EF_OK)
+        err = ef_loader_start(s);
     if (err == EF_OK)
         err = ef_flash_set_params(s);
     if (err == EF_OK)
@@ -176,6 +205,7 @@ enum ef_err ef_session_recover(struct ef_session *s)
 
 void ef_session_close(struct ef_session *s)
 {
+    ef_stub_free(&s->stub);
     if (!s->line)
         return;
     ef_session_leave_board(s);
@@ -183,5 +213,4 @@ void ef_session_close(struct ef_session *s)
     s->bytes_out += s->line->bytes_out;
     ef_line_close(s->line);
     s->line = NULL;
-    ef_stub_free(&s->stub);
 }

@@ -300,6 +300,35 @@ static void a_reset_is_no_damage(void **state)
     board_line_free(board);
 }
 
+/* Behind an adapter that stays: what was read and what is to be written is not this one's. */
+static void another_board_is_refused(void **state)
+{
+    (void)state;
+    for (int rom = 0; rom < 2; rom++) {
+        struct board_line *board = working(rom, false);
+        struct eb_drive *mounted = board->drive;
+        struct eb_drive *other = eb_drive_new("esp32", SIZE);
+        assert_non_null(other);
+        other->config.has_mac = true;
+        memcpy(other->config.mac, "\x24\x6f\x28\x01\x02\x03", 6);
+        assert_true(eb_drive_start(other));
+        board->drive = other;
+        assert_int_equal(ef_session_recover(&board->session), EF_GONE);
+        assert_int_equal(seen(board, EF_OP_MEM_BEGIN), 0);
+        assert_int_equal(seen(board, EF_OP_SPI_ATTACH), 0);
+        assert_false(board->session.loader_ready);
+        /* The first one, with power anew. */
+        eb_drive_free(mounted);
+        board->drive = eb_drive_new("esp32", SIZE);
+        assert_non_null(board->drive);
+        assert_true(eb_drive_start(board->drive));
+        assert_int_equal(ef_session_recover(&board->session), EF_OK);
+        assert_true(board->session.loader_ready);
+        eb_drive_free(other);
+        board_line_free(board);
+    }
+}
+
 static void a_line_that_is_gone(void **state)
 {
     (void)state;
@@ -346,6 +375,7 @@ int main(void)
         cmocka_unit_test(rare_failures_are_borne),
         cmocka_unit_test(reaches_a_lower_rate_through_the_damage),
         cmocka_unit_test(a_reset_is_no_damage),
+        cmocka_unit_test(another_board_is_refused),
         cmocka_unit_test(a_line_that_is_gone),
         cmocka_unit_test(searches_all_rates),
     };

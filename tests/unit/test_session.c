@@ -299,6 +299,27 @@ static void nobody_listens(void **state)
     ef_session_close(&room->session); /* harmless */
 }
 
+/* A device that left in the climb, and did not come back: the stub's file was read by then. */
+static void closes_without_a_line(void **state)
+{
+    struct room *room = *state;
+    room->session.line = NULL;
+    room->session.stub.text = malloc(16);
+    room->session.stub.data = malloc(16);
+    ef_session_close(&room->session);
+    assert_null(room->session.stub.text);
+    assert_null(room->session.stub.data);
+}
+
+static void nobody_is_asked_at_work(void **state)
+{
+    struct room *room = *state;
+    start_board(room, "esp32", false);
+    room->config.ask = true;
+    expect_open(room, "esp32", true);
+    assert_false(room->session.config.ask);
+}
+
 static void recovers(void **state)
 {
     struct room *room = *state;
@@ -361,6 +382,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(firmware_is_told_from_silence, room_open, room_close),
         cmocka_unit_test_setup_teardown(failures_are_explained, room_open, room_close),
         cmocka_unit_test_setup_teardown(nobody_listens, room_open, room_close),
+        cmocka_unit_test_setup_teardown(closes_without_a_line, room_open, room_close),
+        cmocka_unit_test_setup_teardown(nobody_is_asked_at_work, room_open, room_close),
         cmocka_unit_test_setup_teardown(recovers, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
