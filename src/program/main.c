@@ -169,8 +169,10 @@ static int serve(struct program *p)
 static int mount_board(struct program *p)
 {
     p->front = ef_front_new(p->options.fuse_argc, p->options.fuse_argv, &p->mount);
-    if (!p->front)
+    if (!p->front) {
+        fputs("espflashfs: see espflashfs --help\n", stderr);
         return EXIT_USAGE;
+    }
     int status = open_board(p) == EF_OK ? serve(p) : EXIT_NO_BOARD;
     ef_front_free(p->front);
     return status;

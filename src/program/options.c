@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fuse_opt.h>
 #include <limits.h>
 #include <stddef.h>
@@ -241,6 +242,19 @@ static bool is_mount_point(const char *folder, const struct stat *st)
     return n > 0 && (size_t)n < sizeof(up) && stat(up, &parent) == 0 && parent.st_dev != st->st_dev;
 }
 
+/* As libfuse does once the board is connected; whoever cannot had better know before. */
+static int check_fuse(void)
+{
+    int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    if (fd < 0 && (errno == EACCES || errno == EPERM))
+        return complain("%s", "/dev/fuse: permission denied: as root run: chmod 666 /dev/fuse (in "
+                              "a container: start it with --device /dev/fuse --cap-add SYS_ADMIN)");
+    if (fd < 0)
+        return complain("/dev/fuse: %s: as root run: modprobe fuse", strerror(errno));
+    close(fd);
+    return 0;
+}
+
 /* What would fail later, or do harm, is refused before the board is disturbed. */
 static int check_mountpoint(struct ef_options *o)
 {
@@ -296,7 +310,9 @@ int ef_options_parse(int argc, char **argv, struct ef_options *o)
     use_variable(&o->after_text, "ESPTOOL_AFTER");
     if (check_values(o) < 0)
         return -1;
-    return o->probe ? 0 : check_mountpoint(o);
+    if (o->probe)
+        return 0;
+    return check_mountpoint(o) < 0 ? -1 : check_fuse();
 }
 
 void ef_options_free(struct ef_options *o)
@@ -315,6 +331,7 @@ void ef_options_help(void)
     fputs(
         "usage: espflashfs [options] [PORT] MOUNTPOINT\n"
         "       espflashfs --probe [options] [PORT]\n"
+        "       espflashfs --list\n"
         "\n"
         "Mounts an Espressif board's flash as a directory: flash.bin, info.txt, erase.\n"
         "PORT is a device path, a USB serial number, hwid=VID:PID, rfc2217://HOST:PORT or\n"
