@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { LIST_NAME_WIDTH_MIN = 20 };
+
 struct search {
     const struct ef_session_config *config;
     struct ef_log *log;
@@ -174,12 +176,24 @@ static const char *verdict(const struct ef_port *port)
     return ef_port_is_likely(port) ? "tried" : "tried gently";
 }
 
+/* Names of network ports may be long. */
+static int name_width(const struct ef_port *ports, size_t count)
+{
+    size_t width = LIST_NAME_WIDTH_MIN;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(ports[i].name);
+        width = len > width ? len : width;
+    }
+    return (int)width;
+}
+
 void ef_discover_list(const char *names)
 {
     struct ef_port *ports;
     size_t count = find_ports(names, &ports);
+    int width = name_width(ports, count);
     if (count)
-        printf("%-20s %-9s %-20s %-28s %s\n", "PORT", "VID:PID", "SERIAL", "DEVICE",
+        printf("%-*s %-9s %-20s %-28s %s\n", width, "PORT", "VID:PID", "SERIAL", "DEVICE",
                "WITHOUT A PORT GIVEN");
     else
         puts("no serial port found");
@@ -194,7 +208,7 @@ void ef_discover_list(const char *names)
         ef_text_escape(serial, sizeof(serial), p->serial[0] ? p->serial : "-");
         ef_text_escape(product, sizeof(product), p->product[0] ? p->product : "-");
         ef_text_escape(skip, sizeof(skip), p->skip);
-        printf("%-20s %-9s %-20s %-28s ", p->name, ids, serial, product);
+        printf("%-*s %-9s %-20s %-28s ", width, p->name, ids, serial, product);
         if (p->skip[0])
             printf("skipped: %s\n", skip);
         else
