@@ -97,8 +97,9 @@ enum ef_err ef_guard_read(struct ef_session *s)
         ef_log(s->log, EF_LOG_WARN,
                "FORCED: this chip has %s, and -o force lets through what may brick it for good",
                text);
-    else if (guarded)
-        ef_log(s->log, EF_LOG_WARN, "Security: %s: %s", text,
-               ef_guard_reason(guard, EF_GUARD_WRITE));
+    else if (guarded) {
+        ef_log(s->log, EF_LOG_WARN, "Security: %s", text);
+        ef_log(s->log, EF_LOG_WARN, "%s", ef_guard_reason(guard, EF_GUARD_WRITE));
+    }
     return EF_OK;
 }

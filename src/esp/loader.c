@@ -35,7 +35,9 @@ static enum ef_err find_stub(struct ef_session *s)
     }
     if (err != EF_MISSING || where) {
         if (err == EF_MISSING)
-            ef_log(s->log, EF_LOG_ERROR, "stub=%s: no stub for %s there", where, s->chip->name);
+            ef_log(s->log, EF_LOG_ERROR,
+                   "stub=%s: no stub for %s there: give a JSON file, or a folder with %s.json",
+                   where, s->chip->name, option);
         return err;
     }
     ef_log(s->log, EF_LOG_WARN,

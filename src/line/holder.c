@@ -235,8 +235,8 @@ enum ef_err ef_open_failed(const char *path, int error, struct ef_log *log)
     case ENXIO:
     case ENODEV:
         ef_log(log, EF_LOG_ERROR,
-               "%s: no such port: is the board plugged in (ls /dev/tty*)? A network "
-               "port is written socket://HOST:PORT",
+               "%s: no such port: is the board plugged in (espflashfs --list)? A network "
+               "port is written rfc2217://HOST:PORT or socket://HOST:PORT",
                path);
         return EF_MISSING;
     case EACCES:

@@ -68,7 +68,7 @@ static void explain_negotiation(struct ef_rfc2217 *self, enum ef_err err)
     else
         ef_log(line->log, EF_LOG_ERROR,
                "%s: %s there, but not RFC 2217: if that port passes bytes and nothing else, use "
-               "socket://HOST:PORT",
+               "socket://HOST:PORT; if it serves one program at a time, end the other",
                line->name, self->speaks_telnet ? "telnet is spoken" : "something listens");
 }
 
