@@ -31,6 +31,7 @@ struct ef_job {
     enum ef_job_kind kind;
     enum ef_priority priority;
     uint32_t addr, len;
+    struct ef_digest second; /* digest: another one, asked for at once, unless its len is 0 */
     uint8_t *buf; /* read: filled; write: the data; stream: its own. Freed with the job */
     /* On the worker's thread, without locks held; either may be NULL. False ends the read. */
     bool (*on_piece)(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len);

@@ -14,6 +14,7 @@ void ef_sector_set_dirty(struct ef_cache *c, uint32_t s)
     struct sector *sector = &c->sector[s];
     if (sector->dirty)
         return;
+    ef_scout_forget(c, s);
     sector->dirty = true;
     c->dirty_count++;
     c->complete_count += sector->have;
@@ -24,6 +25,7 @@ void ef_sector_set_clean(struct ef_cache *c, uint32_t s)
     struct sector *sector = &c->sector[s];
     if (!sector->dirty)
         return;
+    ef_scout_forget(c, s);
     sector->dirty = false;
     c->dirty_count--;
     c->complete_count -= sector->have;
@@ -69,7 +71,7 @@ static enum ef_err allocate(struct ef_cache *c)
     }
     c->sector = calloc(c->sectors, sizeof(*c->sector));
     c->run = malloc(EF_BLOCK);
-    return c->sector && c->run ? EF_OK : EF_NOMEM;
+    return c->sector && c->run ? ef_scout_init(c) : EF_NOMEM;
 }
 
 static void release(struct ef_cache *c)
@@ -78,6 +80,7 @@ static void release(struct ef_cache *c)
         munmap(c->data, c->size);
     free(c->sector);
     free(c->run);
+    ef_scout_free(c);
     free(c);
 }
 

@@ -2,6 +2,8 @@
 #ifndef ESPFLASHFS_CACHE_PRIVATE_H
 #define ESPFLASHFS_CACHE_PRIVATE_H
 
+#include "scout.h"
+
 #include "espflashfs/cache.h"
 
 enum {
@@ -28,7 +30,8 @@ struct sector {
 
 struct fetch {
     struct ef_cache *cache;
-    struct ef_job *job; /* a read, or a stream */
+    struct ef_job *job; /* a read, a stream, or a question before a stream */
+    struct ask ask;     /* that */
     /* A stream, addresses in bytes: where it is, and from where on no more is wanted. */
     uint32_t at, until;
     struct fetch *next;
@@ -45,6 +48,7 @@ struct ef_cache {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* any state above changed */
     struct fetch *fetches;
+    struct scout scout;
     unsigned erases; /* under way */
     uint32_t dirty_count;
     uint32_t complete_count; /* dirty and whole: fit to be written behind */

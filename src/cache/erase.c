@@ -20,8 +20,10 @@ static bool range_busy(const struct ef_cache *c, uint32_t first, uint32_t end)
 
 static void mark_erasing(struct ef_cache *c, uint32_t first, uint32_t end, bool erasing)
 {
-    for (uint32_t s = first; s < end; s++)
+    for (uint32_t s = first; s < end; s++) {
+        ef_scout_forget(c, s);
         c->sector[s].erasing = erasing;
+    }
     pthread_cond_broadcast(&c->changed);
 }
 

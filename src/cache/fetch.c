@@ -37,6 +37,21 @@ static void merge(struct ef_cache *c, uint32_t s, const uint8_t *bytes)
         memcpy(data, bytes, EF_SECTOR);
     }
     ef_sector_set_have(c, s);
+    ef_scout_note(c, s);
+}
+
+static enum ef_err start_stream(struct ef_cache *c, uint32_t s, uint32_t until);
+
+/* Under the lock: what a job for who reads on leaves is the next one's. */
+static void go_on(struct ef_cache *c, const struct ef_job *job, uint32_t at, uint32_t until)
+{
+    uint32_t s = at / EF_SECTOR;
+    uint32_t end = ef_min_u32(until, c->size) / EF_SECTOR;
+    while (s < end && c->sector[s].have)
+        s++;
+    if (s < end && !c->stopping && !c->distrusted && !atomic_load(&job->cancelled) &&
+        missing(&c->sector[s], EF_PRIORITY_AHEAD))
+        start_stream(c, s, until);
 }
 
 /* From where a stream is, so far as somebody waits for it, and a little further. */
@@ -58,18 +73,37 @@ static bool on_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t l
     pthread_mutex_lock(&c->lock);
     for (uint32_t at = 0; at < len; at += EF_SECTOR)
         merge(c, (addr + at) / EF_SECTOR, bytes + at);
-    bool go_on = true;
+    bool more = true;
     if (f->job->kind == EF_JOB_STREAM) {
         for (uint32_t at = 0; at < len; at += EF_SECTOR)
             c->sector[(addr + at) / EF_SECTOR].streaming = false;
         f->at = addr + len;
-        go_on = f->at < f->until;
-        if (go_on)
+        more = f->at < f->until;
+        if (more)
             mark_stream(f);
     }
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
-    return go_on;
+    return more;
+}
+
+/* Under the lock. */
+static void note_stray(struct ef_cache *c, const struct ef_job *job)
+{
+    c->suspect = c->suspect || job->stray;
+    if (job->stray && !c->distrusted) {
+        /* The kernel's read-ahead tries again what failed, and would hide a single failure. */
+        c->distrusted = true;
+        ef_log(c->log, EF_LOG_ERROR, "no more is read until the board is mounted again");
+    }
+}
+
+static void unlink_fetch(struct fetch *f)
+{
+    struct fetch **link = &f->cache->fetches;
+    while (*link != f)
+        link = &(*link)->next;
+    *link = f->next;
 }
 
 static void on_done(void *user, struct ef_job *job)
@@ -84,24 +118,18 @@ static void on_done(void *user, struct ef_job *job)
         if (!sector->have)
             sector->fetch_err = (int8_t)job->err;
     }
-    c->suspect = c->suspect || job->stray;
-    if (job->stray && !c->distrusted) {
-        /* The kernel's read-ahead tries again what failed, and would hide a single failure. */
-        c->distrusted = true;
-        ef_log(c->log, EF_LOG_ERROR, "no more is read until the board is mounted again");
-    }
-    struct fetch **link = &c->fetches;
-    while (*link != f)
-        link = &(*link)->next;
-    *link = f->next;
+    note_stray(c, job);
+    unlink_fetch(f);
+    if (job->kind == EF_JOB_STREAM && job->err == EF_OK)
+        go_on(c, job, job->addr + job->len, f->until);
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
     ef_job_drop(job);
     free(f);
 }
 
-static enum ef_err submit(struct ef_cache *c, enum ef_job_kind kind, enum ef_priority priority,
-                          uint32_t s, uint32_t count, struct fetch **fetch)
+static enum ef_err new_fetch(struct ef_cache *c, enum ef_job_kind kind, enum ef_priority priority,
+                             uint32_t s, uint32_t count, struct fetch **fetch)
 {
     struct fetch *f = calloc(1, sizeof(*f));
     if (!f)
@@ -129,7 +157,7 @@ static enum ef_err start_read(struct ef_cache *c, uint32_t s, uint32_t end,
     uint32_t count = 0;
     while (count < FETCH_SECTORS_MAX && s + count < end && missing(&c->sector[s + count], priority))
         count++;
-    enum ef_err err = submit(c, EF_JOB_READ, priority, s, count, &f);
+    enum ef_err err = new_fetch(c, EF_JOB_READ, priority, s, count, &f);
     if (err != EF_OK)
         return err;
     for (uint32_t i = 0; i < count; i++) {
@@ -140,14 +168,86 @@ static enum ef_err start_read(struct ef_cache *c, uint32_t s, uint32_t end,
     return EF_OK;
 }
 
-/* Under the lock: the same for who reads on, to the next sector that is there. */
+/* The sectors that a question is asked for: the reader of the first one waits for it. */
+static struct stretch asked_for(const struct fetch *f)
+{
+    uint32_t s = f->at / EF_SECTOR;
+    return f->ask.samples ? (struct stretch){.first = s, .end = s + 1} : f->ask.range;
+}
+
+static bool tells_nothing(enum ef_err err)
+{
+    return err == EF_UNSUPPORTED || err == EF_GUARDED || err == EF_REJECTED;
+}
+
+static void on_answer(void *user, struct ef_job *job)
+{
+    struct fetch *f = user;
+    struct ef_cache *c = f->cache;
+    struct stretch range = asked_for(f);
+    pthread_mutex_lock(&c->lock);
+    c->scout.busy = false;
+    c->scout.off = c->scout.off || tells_nothing(job->err);
+    for (uint32_t s = range.first; s < range.end; s++) {
+        c->sector[s].streaming = false;
+        if (!c->scout.off)
+            c->sector[s].fetch_err = (int8_t)job->err;
+    }
+    note_stray(c, job);
+    unlink_fetch(f);
+    if (job->err == EF_OK)
+        ef_scout_hear(c, &f->ask, job);
+    if (job->err == EF_OK || c->scout.off)
+        go_on(c, job, f->at, f->until);
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    ef_job_drop(job);
+    free(f);
+}
+
+/* Under the lock: a question, before what is missing at `s` is streamed. */
+static enum ef_err start_question(struct ef_cache *c, uint32_t s, uint32_t until,
+                                  const struct ask *ask)
+{
+    struct fetch *f;
+    uint32_t first = ask->samples ? ask->block[0] * EF_RUN_SECTORS : ask->from;
+    uint32_t count = ask->samples ? 1 : ask->range.end - ask->from;
+    enum ef_err err = new_fetch(c, EF_JOB_DIGEST, EF_PRIORITY_AHEAD, first, count, &f);
+    if (err != EF_OK)
+        return err;
+    if (ask->samples && ask->block[1] < c->scout.blocks)
+        f->job->second = (struct ef_digest){.addr = ask->block[1] * EF_BLOCK, .len = EF_SECTOR};
+    f->job->on_done = on_answer;
+    f->ask = *ask;
+    f->at = s * EF_SECTOR;
+    f->until = until;
+    struct stretch range = asked_for(f);
+    for (uint32_t i = range.first; i < range.end; i++) {
+        c->sector[i].streaming = true;
+        c->sector[i].fetch_err = EF_OK;
+    }
+    c->scout.busy = true;
+    ef_worker_submit(c->worker, f->job);
+    return EF_OK;
+}
+
+/*
+ * Under the lock: the same for who reads on, to the next sector that is there, or perhaps need
+ * not cross. Nothing is started while a question is under way: what comes then depends on it.
+ */
 static enum ef_err start_stream(struct ef_cache *c, uint32_t s, uint32_t until)
 {
     struct fetch *f;
-    uint32_t count = 0;
-    while (s + count < c->sectors && missing(&c->sector[s + count], EF_PRIORITY_AHEAD))
+    struct ask ask;
+    uint32_t count = 1;
+    if (c->scout.busy)
+        return EF_OK;
+    if (ef_scout_plan(c, s, &ask))
+        return start_question(c, s, until, &ask);
+    while (s + count < c->sectors && missing(&c->sector[s + count], EF_PRIORITY_AHEAD) &&
+           !ef_scout_hopes(c, s + count))
         count++;
-    enum ef_err err = submit(c, EF_JOB_STREAM, EF_PRIORITY_AHEAD, s, count, &f);
+    enum ef_err err = new_fetch(c, EF_JOB_STREAM, EF_PRIORITY_AHEAD, s, count, &f);
     if (err != EF_OK)
         return err;
     f->at = f->job->addr;
@@ -202,11 +302,13 @@ static bool extend_stream(struct ef_cache *c, uint32_t addr, uint32_t until)
 {
     for (struct fetch *f = c->fetches; f; f = f->next) {
         bool near = addr >= f->at && addr - f->at < STREAM_AHEAD_MAX;
-        if (f->job->kind != EF_JOB_STREAM || !near || addr - f->job->addr >= f->job->len ||
-            atomic_load(&f->job->cancelled))
+        bool stream = f->job->kind == EF_JOB_STREAM;
+        bool covered = stream ? addr - f->job->addr < f->job->len : f->job->kind == EF_JOB_DIGEST;
+        if (!near || !covered || atomic_load(&f->job->cancelled))
             continue;
         f->until = until > f->until ? until : f->until;
-        mark_stream(f);
+        if (stream)
+            mark_stream(f);
         return true;
     }
     return false;

@@ -79,6 +79,7 @@ enum ef_err ef_cache_recheck(struct ef_cache *c)
     enum ef_err err = EF_OK;
     ef_log(c->log, EF_LOG_WARN, "a damaged command may have hit other sectors: checking them");
     pthread_mutex_lock(&c->lock);
+    ef_scout_forget_all(c);
     for (uint32_t s = 0; s < c->sectors && err == EF_OK;) {
         while (c->sector[s].erasing)
             ef_cache_wait(c, FOREVER);

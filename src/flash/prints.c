@@ -52,6 +52,12 @@ enum ef_err ef_prints_take(struct ef_prints *p, struct ef_flash *below, const st
     return EF_OK;
 }
 
+void ef_prints_note(struct ef_prints *p, const struct ef_digest *digest)
+{
+    if (digest->len == EF_SECTOR && digest->addr % p->piece == 0)
+        keep(p, digest->addr / p->piece, digest);
+}
+
 static bool equal(const struct ef_prints *p, uint32_t i, const uint8_t md5[EF_DIGEST_BYTES])
 {
     return memcmp(p->list[i].md5, md5, EF_DIGEST_BYTES) == 0;

@@ -35,6 +35,9 @@ void ef_prints_free(struct ef_prints *p);
 /* Asks `below` for what is missing, two at a time; `stop` (of `r`) is asked between. */
 enum ef_err ef_prints_take(struct ef_prints *p, struct ef_flash *below, const struct ef_read *r);
 
+/* A digest that was asked for anyway: kept if it is a print. */
+void ef_prints_note(struct ef_prints *p, const struct ef_digest *digest);
+
 /* True if [addr, addr+len) is a whole piece that no other place is mistaken for by its print. */
 bool ef_prints_tell(const struct ef_prints *p, uint32_t addr, uint32_t len);
 

@@ -37,6 +37,7 @@ static bool says_blank(const struct ef_digest *digest)
 /* The chip's digests; one that says "blank" must be said twice. */
 static enum ef_err verify_digests(struct ef_flash *f, struct ef_digest *list, size_t count)
 {
+    struct verify *v = (struct verify *)f;
     enum ef_err err = ef_flash_digests(f->below, list, count);
     for (size_t i = 0; i < count && err == EF_OK; i++) {
         if (!says_blank(&list[i]))
@@ -46,6 +47,8 @@ static enum ef_err verify_digests(struct ef_flash *f, struct ef_digest *list, si
         if (err == EF_OK && memcmp(again.md5, list[i].md5, EF_DIGEST_BYTES) != 0)
             err = EF_VERIFY;
     }
+    for (size_t i = 0; i < count && err == EF_OK; i++)
+        ef_prints_note(&v->prints, &list[i]);
     return err;
 }
 

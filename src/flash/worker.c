@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { WAIT_SLICE_MS = 100 };
@@ -112,6 +113,14 @@ static void run_read(struct ef_flash *flash, struct ef_job *job)
     job->done = r.done;
 }
 
+static void run_digest(struct ef_flash *flash, struct ef_job *job)
+{
+    struct ef_digest pair[2] = {{.addr = job->addr, .len = job->len}, job->second};
+    job->err = ef_flash_digests(flash, pair, job->second.len ? 2 : 1);
+    memcpy(job->md5, pair[0].md5, EF_DIGEST_BYTES);
+    job->second = pair[1];
+}
+
 static void run_job(struct ef_worker *w, struct ef_job *job)
 {
     uint64_t strays = ef_flash_strays(w->flash);
@@ -131,7 +140,7 @@ static void run_job(struct ef_worker *w, struct ef_job *job)
         job->err = ef_flash_erase(w->flash, job->addr, job->len);
         break;
     case EF_JOB_DIGEST:
-        job->err = ef_flash_digest(w->flash, job->addr, job->len, job->md5);
+        run_digest(w->flash, job);
         break;
     }
     job->stray = ef_flash_strays(w->flash) != strays;
