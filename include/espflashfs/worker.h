@@ -18,8 +18,9 @@ enum ef_job_kind {
     EF_JOB_WRITE,
     EF_JOB_ERASE,
     EF_JOB_DIGEST,
-    EF_JOB_STREAM /* a read of which only the pieces are wanted; gives way to another of its
-                     priority between two of them */
+    EF_JOB_DIGESTS, /* of `list`, two under way at a time */
+    EF_JOB_STREAM   /* a read of which only the pieces are wanted; gives way to another of its
+                       priority between two of them */
 };
 
 enum ef_priority { EF_PRIORITY_READER, EF_PRIORITY_WRITER, EF_PRIORITY_AHEAD, EF_PRIORITIES };
@@ -32,6 +33,8 @@ struct ef_job {
     enum ef_priority priority;
     uint32_t addr, len;
     struct ef_digest second; /* digest: another one, asked for at once, unless its len is 0 */
+    struct ef_digest *list;  /* digests: `count` of them, filled. malloc'd; freed with the job */
+    size_t count;
     uint8_t *buf; /* read: filled; write: the data; stream: its own. Freed with the job */
     /* On the worker's thread, without locks held; either may be NULL. False ends the read. */
     bool (*on_piece)(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len);

@@ -70,7 +70,7 @@ static enum ef_err allocate(struct ef_cache *c)
         return EF_NOMEM;
     }
     c->sector = calloc(c->sectors, sizeof(*c->sector));
-    c->run = malloc(EF_BLOCK);
+    c->run = malloc((size_t)EF_STRETCH_SECTORS * EF_SECTOR);
     return c->sector && c->run ? ef_scout_init(c) : EF_NOMEM;
 }
 

@@ -7,8 +7,11 @@
 #include "espflashfs/cache.h"
 
 enum {
-    EF_RUN_SECTORS = EF_BLOCK / EF_SECTOR, /* a flush works on runs inside one 64 KiB block */
-    EF_WINDOW_SECTORS = 4 * EF_RUN_SECTORS /* unwritten at most: 256 KiB, 23 s at 115200 baud */
+    EF_RUN_SECTORS = EF_BLOCK / EF_SECTOR,    /* dirty, these are worth writing behind */
+    EF_STRETCH_SECTORS = 4 * EF_RUN_SECTORS,  /* the most that a flush works on at a time */
+    EF_TRANSFER_SECTORS = 2 * EF_RUN_SECTORS, /* ... and writes: 11 s at 115200 baud */
+    EF_WINDOW_SECTORS = 8 * EF_RUN_SECTORS    /* unwritten at most: one stretch fills up while
+                                                 the one before it is worked on */
 };
 
 /*
@@ -93,7 +96,7 @@ void *ef_flusher_main(void *cache);
 
 /*
  * On the flusher's thread, without the lock: writes out the next run of dirty sectors from
- * `from` on, inside one 64 KiB block; where `whole_only`, no sector of which only a part was
+ * `from` on, inside one stretch; where `whole_only`, no sector of which only a part was
  * written. *next is where to go on: c->sectors when there was nothing left.
  */
 enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uint32_t *next);
@@ -101,6 +104,26 @@ enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uin
 /* Without the lock: the chip's digest of whole sectors, through the worker. */
 enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,
                             uint8_t md5[EF_DIGEST_BYTES], struct ef_patience patience);
+
+/* The same for any ranges at once, never interrupted. */
+enum ef_err ef_cache_digests(struct ef_cache *c, struct ef_digest *list, size_t count);
+
+/*
+ * What a run of sectors is to hold, and which of them the chip holds already: for
+ * ef_ask_run. Without the lock.
+ */
+struct ef_asked {
+    uint32_t first, count;
+    const uint8_t *data;             /* what is to be there, count sectors */
+    uint8_t (*md5)[EF_DIGEST_BYTES]; /* of each */
+    bool *held;                      /* out: set where the chip is proven to hold it */
+};
+
+/*
+ * Asks the chip about sectors [i, i+n). EF_UNSUPPORTED: it computes no digests. One damaged
+ * request never makes a sector count as held that is not.
+ */
+enum ef_err ef_ask_run(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n);
 
 /*
  * After a stray write or erase: compares all that is held with the chip's digests; what

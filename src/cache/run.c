@@ -12,12 +12,13 @@ static const struct ef_patience FOREVER;
 
 struct run {
     uint32_t first, count;
-    uint32_t generation[EF_RUN_SECTORS];
-    uint8_t md5[EF_RUN_SECTORS][EF_DIGEST_BYTES];  /* of what is to be there */
-    uint8_t chip[EF_RUN_SECTORS][EF_DIGEST_BYTES]; /* of what is there, if known */
-    bool known[EF_RUN_SECTORS];
-    bool done[EF_RUN_SECTORS]; /* the chip holds it, proven unless `blind` */
-    bool blind;                /* this chip tells nothing of what it holds */
+    uint32_t generation[EF_STRETCH_SECTORS];
+    uint8_t md5[EF_STRETCH_SECTORS][EF_DIGEST_BYTES];  /* of what is to be there */
+    uint8_t chip[EF_STRETCH_SECTORS][EF_DIGEST_BYTES]; /* of what is there, if known */
+    bool known[EF_STRETCH_SECTORS];
+    bool done[EF_STRETCH_SECTORS]; /* the chip holds it, proven unless `blind` */
+    bool settled[EF_STRETCH_SECTORS];
+    bool blind; /* this chip tells nothing of what it holds */
 };
 
 static const uint8_t *run_data(const struct ef_cache *c, uint32_t i)
@@ -25,23 +26,8 @@ static const uint8_t *run_data(const struct ef_cache *c, uint32_t i)
     return c->run + (size_t)i * EF_SECTOR;
 }
 
-enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,
-                            uint8_t md5[EF_DIGEST_BYTES], struct ef_patience patience)
-{
-    struct ef_job *job =
-        ef_job_new(EF_JOB_DIGEST, EF_PRIORITY_WRITER, first * EF_SECTOR, count * EF_SECTOR);
-    if (!job)
-        return EF_NOMEM;
-    ef_worker_submit(c->worker, job);
-    enum ef_err err = ef_worker_wait(c->worker, job, patience.interrupted, patience.user);
-    if (err == EF_OK)
-        memcpy(md5, job->md5, EF_DIGEST_BYTES);
-    ef_job_drop(job);
-    return err;
-}
-
 /*
- * Under the lock: the next row of dirty sectors from `from` on, inside one 64 KiB block.
+ * Under the lock: the next row of dirty sectors from `from` on, inside one stretch.
  * Where `whole_only`, sectors of which only a part was written do not count.
  */
 static void find_run(const struct ef_cache *c, uint32_t from, bool whole_only, struct run *r)
@@ -50,8 +36,8 @@ static void find_run(const struct ef_cache *c, uint32_t from, bool whole_only, s
     while (s < c->sectors && !(c->sector[s].dirty && (c->sector[s].have || !whole_only)))
         s++;
     uint32_t end = s;
-    while (end < c->sectors && (end == s || end % EF_RUN_SECTORS != 0) && c->sector[end].dirty &&
-           (c->sector[end].have || !whole_only))
+    while (end < c->sectors && (end == s || end % EF_STRETCH_SECTORS != 0) &&
+           c->sector[end].dirty && (c->sector[end].have || !whole_only))
         end++;
     r->first = s;
     r->count = end - s;
@@ -101,69 +87,51 @@ static enum ef_err claim_run(struct ef_cache *c, uint32_t from, bool whole_only,
     return err;
 }
 
-/*
- * Does the chip hold sectors [i, i+n) of the run already? A yes, which keeps them from being
- * written, must be said twice: a request with a flipped bit asks about another range, which
- * may hold the same.
- */
-static enum ef_err chip_holds(struct ef_cache *c, const struct run *r, uint32_t i, uint32_t n,
-                              uint8_t chip[EF_DIGEST_BYTES], bool *yes)
-{
-    uint8_t ours[EF_DIGEST_BYTES];
-    ef_digest_bytes(run_data(c, i), n * EF_SECTOR, ours);
-    enum ef_err err = EF_OK;
-    *yes = true;
-    for (int k = 0; k < 2 && err == EF_OK && *yes; k++) {
-        err = ef_cache_digest(c, r->first + i, n, chip, FOREVER);
-        *yes = err == EF_OK && memcmp(chip, ours, EF_DIGEST_BYTES) == 0;
-    }
-    return err;
-}
-
-/* Asks the chip about sectors [i, i+n) of the run: all at once, then one by one. */
-static enum ef_err ask_chip(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n)
-{
-    uint8_t chip[EF_DIGEST_BYTES];
-    bool same;
-    enum ef_err err = chip_holds(c, r, i, n, chip, &same);
-    if (err == EF_UNSUPPORTED) {
-        r->blind = true;
-        return EF_OK;
-    }
-    for (uint32_t k = i; k < i + n && err == EF_OK; k++) {
-        bool one_same;
-        if (same)
-            memcpy(r->chip[k], r->md5[k], EF_DIGEST_BYTES);
-        else if (n == 1)
-            memcpy(r->chip[k], chip, EF_DIGEST_BYTES);
-        else
-            err = chip_holds(c, r, k, 1, r->chip[k], &one_same);
-        r->known[k] = err == EF_OK;
-    }
-    return err;
-}
-
 static enum ef_err find_differences(struct ef_cache *c, struct run *r)
 {
+    bool held[EF_STRETCH_SECTORS] = {false};
+    struct ef_asked asked = {
+        .first = r->first, .count = r->count, .data = c->run, .md5 = r->md5, .held = held};
     for (uint32_t i = 0; i < r->count; i++)
         ef_digest_bytes(run_data(c, i), EF_SECTOR, r->md5[i]);
-    for (uint32_t i = 0; i < r->count;) {
+    for (uint32_t i = 0; i < r->count && !r->blind;) {
         uint32_t n = 0;
         while (i + n < r->count && !r->known[i + n])
             n++;
-        enum ef_err err = n ? ask_chip(c, r, i, n) : EF_OK;
-        if (err != EF_OK)
+        enum ef_err err = n ? ef_ask_run(c, &asked, i, n) : EF_OK;
+        r->blind = err == EF_UNSUPPORTED;
+        if (err != EF_OK && !r->blind)
             return err;
         i += n ? n : 1;
     }
-    for (uint32_t i = 0; i < r->count; i++)
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (held[i])
+            memcpy(r->chip[i], r->md5[i], EF_DIGEST_BYTES);
+        r->known[i] = r->known[i] || held[i];
         r->done[i] = r->known[i] && memcmp(r->chip[i], r->md5[i], EF_DIGEST_BYTES) == 0;
+    }
     return EF_OK;
 }
 
-/* Sectors [i, i+n) differ, and are all to be blank or all not. */
-static enum ef_err put_down(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n, bool blank,
-                            bool *stray)
+/* Under the lock: sectors [i, i+n) are what they will be by this run. */
+static void settle(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n)
+{
+    for (uint32_t k = i; k < i + n; k++) {
+        struct sector *sector = &c->sector[r->first + k];
+        if (r->settled[k])
+            continue;
+        r->settled[k] = true;
+        sector->writing = false;
+        sector->known = r->known[k];
+        memcpy(sector->md5, r->chip[k], EF_DIGEST_BYTES);
+        if (r->done[k] && sector->generation == r->generation[k])
+            ef_sector_set_clean(c, r->first + k);
+    }
+    pthread_cond_broadcast(&c->changed);
+}
+
+/* Sectors [i, i+n) differ, and are all to be blank or all not. Settled at once, for who waits. */
+static enum ef_err put_down(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n, bool blank)
 {
     struct ef_job *job = ef_job_new(blank ? EF_JOB_ERASE : EF_JOB_WRITE, EF_PRIORITY_WRITER,
                                     (r->first + i) * EF_SECTOR, n * EF_SECTOR);
@@ -174,17 +142,33 @@ static enum ef_err put_down(struct ef_cache *c, struct run *r, uint32_t i, uint3
     for (uint32_t k = i; k < i + n; k++)
         r->known[k] = false;
     enum ef_err err = ef_worker_run(c->worker, job);
-    *stray = *stray || job->stray;
-    ef_job_drop(job);
     for (uint32_t k = i; k < i + n && err == EF_OK; k++) {
         memcpy(r->chip[k], r->md5[k], EF_DIGEST_BYTES);
         r->known[k] = !r->blind;
         r->done[k] = true;
     }
+    pthread_mutex_lock(&c->lock);
+    c->suspect = c->suspect || job->stray;
+    c->blind = c->blind || r->blind;
+    settle(c, r, i, n);
+    pthread_mutex_unlock(&c->lock);
+    ef_job_drop(job);
     return err;
 }
 
-static enum ef_err put_differences_down(struct ef_cache *c, struct run *r, bool *stray)
+/* The row of sectors from `i` on that differ and are all to be blank, or all not. A transfer
+ * ends where blocks end, so that what is erased for it is erased by the block. */
+static uint32_t row_len(const struct ef_cache *c, const struct run *r, uint32_t i, bool blank)
+{
+    uint32_t n = 1;
+    while (i + n < r->count && !r->done[i + n] &&
+           (blank || (r->first + i + n) % EF_TRANSFER_SECTORS != 0) &&
+           ef_bytes_blank(run_data(c, i + n), EF_SECTOR) == blank)
+        n++;
+    return n;
+}
+
+static enum ef_err put_differences_down(struct ef_cache *c, struct run *r)
 {
     for (uint32_t i = 0; i < r->count;) {
         if (r->done[i]) {
@@ -192,30 +176,13 @@ static enum ef_err put_differences_down(struct ef_cache *c, struct run *r, bool 
             continue;
         }
         bool blank = ef_bytes_blank(run_data(c, i), EF_SECTOR);
-        uint32_t n = 1;
-        while (i + n < r->count && !r->done[i + n] &&
-               ef_bytes_blank(run_data(c, i + n), EF_SECTOR) == blank)
-            n++;
-        enum ef_err err = put_down(c, r, i, n, blank, stray);
+        uint32_t n = row_len(c, r, i, blank);
+        enum ef_err err = put_down(c, r, i, n, blank);
         if (err != EF_OK)
             return err;
         i += n;
     }
     return EF_OK;
-}
-
-/* Under the lock. */
-static void settle(struct ef_cache *c, const struct run *r)
-{
-    for (uint32_t i = 0; i < r->count; i++) {
-        struct sector *sector = &c->sector[r->first + i];
-        sector->writing = false;
-        sector->known = r->known[i];
-        memcpy(sector->md5, r->chip[i], EF_DIGEST_BYTES);
-        if (r->done[i] && sector->generation == r->generation[i])
-            ef_sector_set_clean(c, r->first + i);
-    }
-    pthread_cond_broadcast(&c->changed);
 }
 
 enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uint32_t *next)
@@ -226,14 +193,12 @@ enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uin
     if (err != EF_OK || r.count == 0)
         return err;
     *next = r.first + r.count;
-    bool stray = false;
     err = find_differences(c, &r);
     if (err == EF_OK)
-        err = put_differences_down(c, &r, &stray);
+        err = put_differences_down(c, &r);
     pthread_mutex_lock(&c->lock);
-    c->suspect = c->suspect || stray;
     c->blind = c->blind || r.blind;
-    settle(c, &r);
+    settle(c, &r, 0, r.count);
     pthread_mutex_unlock(&c->lock);
     return err;
 }

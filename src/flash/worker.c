@@ -51,6 +51,7 @@ void ef_job_drop(struct ef_job *job)
 {
     if (job && atomic_fetch_sub(&job->shares, 1) == 1) {
         free(job->buf);
+        free(job->list);
         free(job);
     }
 }
@@ -141,6 +142,9 @@ static void run_job(struct ef_worker *w, struct ef_job *job)
         break;
     case EF_JOB_DIGEST:
         run_digest(w->flash, job);
+        break;
+    case EF_JOB_DIGESTS:
+        job->err = ef_flash_digests(w->flash, job->list, job->count);
         break;
     }
     job->stray = ef_flash_strays(w->flash) != strays;

@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-enum { ROOM_SIZE = 8 * EF_BLOCK, ROOM_SECTORS = ROOM_SIZE / EF_SECTOR };
+enum { ROOM_SIZE = 16 * EF_BLOCK, ROOM_SECTORS = ROOM_SIZE / EF_SECTOR };
 
 struct cache_room {
     struct mem *mem;

@@ -199,12 +199,17 @@ static inline bool mem_begin(struct mem *mem, enum mem_op op, uint32_t addr, uin
     return true;
 }
 
+static inline bool mem_has(const struct mem *mem, int64_t place, uint32_t len)
+{
+    return place >= 0 && place + (int64_t)len <= (int64_t)mem->size;
+}
+
 /* Moved by the fault's shift, and kept inside the flash. */
 static inline uint32_t mem_place(const struct mem *mem, uint32_t addr, uint32_t len,
                                  const struct mem_fault *fault, bool faulty)
 {
     int64_t place = (int64_t)addr + (faulty ? fault->shift : 0);
-    if (place < 0 || place + (int64_t)len > (int64_t)mem->size)
+    if (!mem_has(mem, place, len))
         abort();
     return (uint32_t)place;
 }
@@ -284,6 +289,8 @@ static inline enum ef_err mem_digest(struct ef_flash *f, struct ef_digest *list,
         mem_wait_gate(mem, MEM_DIGEST, NULL);
         if (faulty && fault.claims_blank)
             ef_digest_blank(d->len, d->md5);
+        else if (faulty && fault.err == EF_OK && !mem_has(mem, d->addr + fault.shift, d->len))
+            fault.err = EF_REJECTED; /* as a loader does past the flash's end */
         else if (!faulty || fault.err == EF_OK)
             ef_digest_bytes(mem->bytes + mem_place(mem, d->addr, d->len, &fault, faulty), d->len,
                             d->md5);

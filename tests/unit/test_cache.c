@@ -158,13 +158,14 @@ static void blank_sectors_are_only_erased(void **state)
     assert_int_equal(room->mem->count[MEM_ERASE], 1);
 }
 
-static void runs_stay_in_a_block(void **state)
+static void transfers_end_where_blocks_do(void **state)
 {
     struct cache_room *room = *state;
-    assert_int_equal(room_write(room, EF_BLOCK - 4 * EF_SECTOR, 8 * EF_SECTOR, 3), EF_OK);
+    enum { END = EF_TRANSFER_SECTORS * EF_SECTOR };
+    assert_int_equal(room_write(room, END - 4 * EF_SECTOR, 8 * EF_SECTOR, 3), EF_OK);
     assert_int_equal(room_flush(room), EF_OK);
     assert_int_equal(room->mem->count[MEM_WRITE], 2);
-    assert_int_equal(mem_touched(room->mem, MEM_WRITE, 0, EF_BLOCK), 1);
+    assert_int_equal(mem_touched(room->mem, MEM_WRITE, 0, END), 1);
     assert_true(room_settled(room));
 }
 
@@ -345,7 +346,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(put_back_is_no_write, cache_room_open, cache_room_close),
         cmocka_unit_test_setup_teardown(blank_sectors_are_only_erased, cache_room_open,
                                         cache_room_close),
-        cmocka_unit_test_setup_teardown(runs_stay_in_a_block, cache_room_open, cache_room_close),
+        cmocka_unit_test_setup_teardown(transfers_end_where_blocks_do, cache_room_open,
+                                        cache_room_close),
         cmocka_unit_test_setup_teardown(nothing_dirty_nothing_done, cache_room_open,
                                         cache_room_close),
         cmocka_unit_test_setup_teardown(a_failed_flush_keeps_what_is_dirty, cache_room_open,
