@@ -11,6 +11,7 @@
 #ifndef ESPFLASHFS_CACHE_H
 #define ESPFLASHFS_CACHE_H
 
+#include "espflashfs/image.h"
 #include "espflashfs/worker.h"
 
 #include <time.h>
@@ -38,7 +39,17 @@ struct ef_cache_state {
 enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log *log,
                          struct ef_cache **cache);
 
-/* Ends the thread; what is dirty is dropped, so flush before. NULL is fine. */
+/*
+ * What was kept of the board is expected of it from now on, and what is known of it at the end is
+ * kept (ef_cache_free). Before anything is read. `key` must outlive the cache. Blocks for the
+ * disk.
+ */
+void ef_cache_keep_image(struct ef_cache *cache, const struct ef_image_key *key);
+
+/*
+ * Ends the thread; what is dirty is dropped, so flush before. Keeps the image, where one is to
+ * be kept. NULL is fine.
+ */
 void ef_cache_free(struct ef_cache *cache);
 
 /* Fills `buf` with proven bytes. EF_INVALID past the end. */

@@ -124,6 +124,45 @@ enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log 
     return EF_OK;
 }
 
+void ef_cache_keep_image(struct ef_cache *c, const struct ef_image_key *key)
+{
+    uint8_t *map = malloc(c->sectors);
+    if (!map)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->image = key;
+    if (ef_image_load(key, c->log, c->data, map))
+        for (uint32_t s = 0; s < c->sectors; s++)
+            c->sector[s].imaged = map[s] != EF_IMAGE_NOTHING;
+    pthread_mutex_unlock(&c->lock);
+    free(map);
+}
+
+/* What of a sector is to be kept; *news: that it is not what the image on disk has. */
+static uint8_t kept_of(struct ef_cache *c, uint32_t s, bool *news)
+{
+    const struct sector *sector = &c->sector[s];
+    bool proven = sector->have && !sector->dirty;
+    if (!proven && !sector->imaged)
+        return EF_IMAGE_NOTHING;
+    *news = *news || !sector->imaged;
+    return ef_bytes_blank(ef_sector_data(c, s), EF_SECTOR) ? EF_IMAGE_BLANK : EF_IMAGE_BYTES;
+}
+
+/* When nobody uses the cache any more. */
+static void save_image(struct ef_cache *c)
+{
+    uint8_t *map = c->image && !c->distrusted && !c->suspect ? malloc(c->sectors) : NULL;
+    bool news = false;
+    if (!map)
+        return;
+    for (uint32_t s = 0; s < c->sectors; s++)
+        map[s] = kept_of(c, s, &news);
+    if (news)
+        ef_image_save(c->image, c->log, c->data, map);
+    free(map);
+}
+
 void ef_cache_free(struct ef_cache *c)
 {
     if (!c)
@@ -141,6 +180,7 @@ void ef_cache_free(struct ef_cache *c)
         ef_cache_wait(c, (struct ef_patience){0});
     }
     pthread_mutex_unlock(&c->lock);
+    save_image(c);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->changed);
     release(c);

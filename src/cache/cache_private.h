@@ -21,6 +21,7 @@ enum {
  */
 struct sector {
     bool have, dirty, known;
+    bool imaged;      /* the bytes are those of the image on disk, and no more if not `have` */
     bool fetching;    /* a read job covers it */
     bool streaming;   /* a stream will be here soon: worth waiting for by who reads on */
     bool writing;     /* a flush of a copy of it is under way */
@@ -52,7 +53,9 @@ struct ef_cache {
     pthread_cond_t changed; /* any state above changed */
     struct fetch *fetches;
     struct scout scout;
-    unsigned erases; /* under way */
+    const struct ef_image_key *image; /* NULL: none is kept */
+    int64_t others_at_ms;             /* when a reader who does not read on was last seen */
+    unsigned erases;                  /* under way */
     uint32_t dirty_count;
     uint32_t complete_count; /* dirty and whole: fit to be written behind */
     struct timespec modified;

@@ -36,6 +36,7 @@ static void set_blank(struct ef_cache *c, uint32_t first, uint32_t end)
         struct sector *sector = &c->sector[s];
         ef_sector_set_clean(c, s);
         ef_sector_set_have(c, s);
+        sector->imaged = sector->imaged && ef_bytes_blank(ef_sector_data(c, s), EF_SECTOR);
         memset(ef_sector_data(c, s), 0xFF, EF_SECTOR);
         memcpy(sector->md5, md5, sizeof(md5));
         sector->known = true;

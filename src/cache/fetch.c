@@ -2,6 +2,7 @@
 #include "cache_private.h"
 
 #include "espflashfs/bytes.h"
+#include "espflashfs/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static void merge(struct ef_cache *c, uint32_t s, const uint8_t *bytes)
     if (sector->have || sector->erasing)
         return;
     uint8_t *data = ef_sector_data(c, s);
+    sector->imaged = sector->imaged && memcmp(data, bytes, EF_SECTOR) == 0;
     if (sector->dirty) {
         memcpy(data, bytes, sector->lo);
         memcpy(data + sector->hi, bytes + sector->hi, (size_t)EF_SECTOR - sector->hi);
@@ -155,6 +157,8 @@ static enum ef_err start_read(struct ef_cache *c, uint32_t s, uint32_t end,
 {
     struct fetch *f;
     uint32_t count = 0;
+    if (priority == EF_PRIORITY_READER)
+        c->others_at_ms = ef_clock_now_ms();
     while (count < FETCH_SECTORS_MAX && s + count < end && missing(&c->sector[s + count], priority))
         count++;
     enum ef_err err = new_fetch(c, EF_JOB_READ, priority, s, count, &f);
@@ -231,6 +235,17 @@ static enum ef_err start_question(struct ef_cache *c, uint32_t s, uint32_t until
     return EF_OK;
 }
 
+/* A stream is under way to the data just before `s`, which a question from there on begins with. */
+static bool anchor_comes(const struct ef_cache *c, uint32_t s)
+{
+    uint32_t addr = s * EF_SECTOR;
+    for (const struct fetch *f = c->fetches; f; f = f->next)
+        if (f->job->kind == EF_JOB_STREAM && f->at < addr && f->until > f->at &&
+            addr - f->at <= STREAM_AHEAD_MAX && !atomic_load(&f->job->cancelled))
+            return true;
+    return false;
+}
+
 /*
  * Under the lock: the same for who reads on, to the next sector that is there, or perhaps need
  * not cross. Nothing is started while a question is under way: what comes then depends on it.
@@ -240,7 +255,7 @@ static enum ef_err start_stream(struct ef_cache *c, uint32_t s, uint32_t until)
     struct fetch *f;
     struct ask ask;
     uint32_t count = 1;
-    if (c->scout.busy)
+    if (c->scout.busy || (ef_scout_hopes(c, s) && anchor_comes(c, s)))
         return EF_OK;
     if (ef_scout_plan(c, s, &ask))
         return start_question(c, s, until, &ask);

@@ -2,6 +2,7 @@
 #include "telling.h"
 
 #include "espflashfs/bytes.h"
+#include "espflashfs/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,15 @@
 enum {
     BLOCK = EF_RUN_SECTORS,
     PIECE = EF_SCOUT_PIECE,
-    REACH_MAX = 256,  /* 1 MiB: 1 s of the chip's time, for which others wait */
-    REACH_DOUBT = 64, /* where samples have just misled us */
-    LEAST = 4         /* 16 KiB cross in 0.2 s at 921600 baud: less is not worth a question */
+    REACH_MAX = 256,    /* 1 MiB: 1 s of the chip's time, for which others wait */
+    REACH_BLANK = 1024, /* with an anchor, and nobody there to wait */
+    REACH_DOUBT = 64,   /* where samples have just misled us */
+    REACH_BESIDE = 16,  /* while somebody else reads here and there: 62 ms */
+    BESIDE_MS = 10000,  /* ... as long as that after the last time */
+    LEAST = 4           /* 16 KiB cross in 0.2 s at 921600 baud: less is not worth a question */
 };
 
-/* What is expected of a sector: nothing, blank, or what another one holds. */
+/* What is expected of a sector: nothing, blank, or what another one holds; itself: the image's. */
 struct guess {
     bool any, blank;
     uint32_t source;
@@ -29,7 +33,7 @@ enum ef_err ef_scout_init(struct ef_cache *c)
     if (!sc->sample || !sc->most)
         return EF_NOMEM;
     for (uint32_t s = 0; s < c->sectors; s++)
-        sc->most[s] = REACH_MAX;
+        sc->most[s] = REACH_BLANK;
     sc->reach = REACH_MAX;
     ef_digest_blank(EF_SECTOR, sc->blank_md5);
     return EF_OK;
@@ -71,12 +75,19 @@ static bool find_twin(const struct ef_cache *c, uint32_t block, uint32_t *twin)
     return false;
 }
 
+static bool holds_blank(const struct ef_cache *c, uint32_t s)
+{
+    return ef_bytes_blank(c->data + (size_t)s * EF_SECTOR, EF_SECTOR);
+}
+
 static struct guess guess(const struct ef_cache *c, uint32_t s)
 {
     const struct scout *sc = &c->scout;
     uint32_t block = speaker(sc, s / BLOCK);
     if (sc->off || sc->most[s] == 0 || c->sector[s].dirty || !sc->sample[block].known)
         return (struct guess){0};
+    if (c->sector[s].imaged)
+        return (struct guess){.any = true, .blank = holds_blank(c, s), .source = s};
     if (is_blank(sc, block))
         return (struct guess){.any = true, .blank = true};
     uint32_t twin;
@@ -89,17 +100,22 @@ static struct guess guess(const struct ef_cache *c, uint32_t s)
 
 /*
  * Of a piece, one sample is enough, unless the question about all of it was answered with no,
- * or blank flash begins behind it: perhaps in its middle.
+ * or blank flash begins behind it: perhaps in its middle. Or there is an image of the second
+ * block, and none, or none that is still right, of the first.
  */
-static bool wants_sample(const struct ef_cache *c, uint32_t block)
+static bool wants_second(const struct ef_cache *c, uint32_t block)
 {
     const struct scout *sc = &c->scout;
-    if (sc->sample[block].known)
-        return false;
-    if (block % 2 == 0)
-        return true;
-    bool doubt = sc->most[block * BLOCK] > 0 && sc->most[block * BLOCK] <= BLOCK;
-    return doubt || (block + 1 < sc->blocks && is_blank(sc, block + 1) && !is_blank(sc, block - 1));
+    uint32_t first = block * BLOCK;
+    bool doubt = sc->most[first] > 0 && sc->most[first] <= BLOCK;
+    bool imaged = c->sector[first].imaged && !c->sector[first - BLOCK].imaged;
+    return doubt || imaged ||
+           (block + 1 < sc->blocks && is_blank(sc, block + 1) && !is_blank(sc, block - 1));
+}
+
+static bool wants_sample(const struct ef_cache *c, uint32_t block)
+{
+    return !c->scout.sample[block].known && (block % 2 == 0 || wants_second(c, block));
 }
 
 static bool settled(const struct ef_cache *c, uint32_t block)
@@ -146,17 +162,60 @@ static bool missing(const struct sector *sector)
            !sector->streaming;
 }
 
+static bool has_company(const struct ef_cache *c)
+{
+    return c->others_at_ms != 0 && ef_clock_now_ms() - c->others_at_ms < BESIDE_MS;
+}
+
+/* The piece in which the last data before `s` lies, if that is near and held; else `s`. */
+static uint32_t anchor_of(const struct ef_cache *c, uint32_t s)
+{
+    uint32_t i = s;
+    while (i > 0 && s - i < 2 * PIECE && ef_is_held(c, i - 1, i) && holds_blank(c, i - 1))
+        i--;
+    bool data = i > 0 && s - i < 2 * PIECE && ef_is_held(c, i - 1, i);
+    return data ? (i - 1) / PIECE * PIECE : s;
+}
+
+/* True if a long blank stretch begins at `s`: it is asked about by itself, anchored. */
+static bool blank_begins(const struct ef_cache *c, uint32_t s)
+{
+    uint32_t end = ef_min_u32(s + PIECE, c->sectors);
+    for (uint32_t i = s; i < end; i++)
+        if (!guess(c, i).blank)
+            return false;
+    return true;
+}
+
+/* How many sectors from `s` on may be asked about at once. */
+static uint32_t find_reach(const struct ef_cache *c, uint32_t s, bool blank)
+{
+    const struct scout *sc = &c->scout;
+    if (has_company(c))
+        return REACH_BESIDE;
+    uint32_t anchor = blank && sc->most[s] > REACH_MAX ? anchor_of(c, s) : s;
+    return anchor < s && ef_telling(c, anchor, s + PIECE) ? sc->most[s] : sc->reach;
+}
+
 /* The end of the stretch from `s` on that there is a guess at, and that may be asked about. */
 static uint32_t find_end(const struct ef_cache *c, uint32_t s)
 {
     const struct scout *sc = &c->scout;
+    bool blank = guess(c, s).blank;
     uint32_t most = sc->most[s];
-    uint32_t chunk_end = most ? (s / most + 1) * most : s;
+    uint32_t reach = find_reach(c, s, blank);
+    bool far = reach > REACH_MAX;
+    uint32_t chunk = far ? (uint32_t)REACH_BLANK : ef_min_u32(most, REACH_MAX);
+    uint32_t limit = chunk && !far ? (s / chunk + 1) * chunk - s : chunk;
+    limit = ef_min_u32(ef_min_u32(limit, reach), c->sectors - s);
     uint32_t end = s;
-    while (end < c->sectors && end < chunk_end && end - s < sc->reach && sc->most[end] >= most &&
-           missing(&c->sector[end]) && guess(c, end).any &&
-           (end % BLOCK != 0 || !wants_sample(c, end / BLOCK)))
-        end++;
+    for (; end - s < limit && sc->most[end] >= ef_min_u32(most, REACH_MAX); end++) {
+        struct guess g = guess(c, end);
+        if (!missing(&c->sector[end]) || !g.any || (far && !g.blank) ||
+            (end % BLOCK == 0 && wants_sample(c, end / BLOCK)) ||
+            (!blank && end > s && g.blank && blank_begins(c, end)))
+            break;
+    }
     return end;
 }
 
@@ -167,6 +226,8 @@ static bool put_expected(struct ef_cache *c, struct stretch range)
     for (uint32_t s = range.first; s < range.end; s++) {
         struct guess g = guess(c, s);
         blank = blank && g.blank;
+        if (c->sector[s].imaged)
+            continue;
         if (g.blank)
             memset(ef_sector_data(c, s), 0xFF, EF_SECTOR);
         else
@@ -182,9 +243,13 @@ static void plan_proof(struct ef_cache *c, struct ask *ask, bool blank)
     struct stretch r = ask->range;
     ask->from = r.first;
     ask->enough = !blank && ef_telling(c, ask->from, r.end);
-    uint32_t before = r.first ? (r.first - 1) / PIECE * PIECE : r.first;
-    if (!ask->enough && r.first - before < r.end - r.first && ef_is_held(c, before, r.first) &&
-        ef_telling(c, before, r.end)) {
+    uint32_t before = r.first;
+    if (blank)
+        before = anchor_of(c, r.first);
+    else if (r.first > 0)
+        before = (r.first - 1) / PIECE * PIECE;
+    if (!ask->enough && before < r.first && r.first - before < r.end - r.first &&
+        ef_is_held(c, before, r.first) && ef_telling(c, before, r.end)) {
         ask->from = before;
         ask->enough = true;
     }
@@ -230,7 +295,7 @@ bool ef_scout_hopes(const struct ef_cache *c, uint32_t s)
 /* Not all of the range is as expected: its halves may be. */
 static void mark_wrong(struct scout *sc, struct stretch range)
 {
-    uint32_t most = REACH_MAX;
+    uint32_t most = REACH_BLANK;
     while (most >= range.end - range.first)
         most /= 2;
     for (uint32_t s = range.first; s < range.end; s++)
@@ -273,12 +338,26 @@ static void hear_range(struct ef_cache *c, const struct ask *ask, const struct e
     }
 }
 
+/* An image that begins otherwise than the block does is not asked about: all of it may differ. */
+static void judge_image(struct ef_cache *c, uint32_t block)
+{
+    uint8_t md5[EF_DIGEST_BYTES];
+    uint32_t first = block * BLOCK;
+    ef_digest_bytes(ef_sector_data(c, first), EF_SECTOR, md5);
+    if (memcmp(md5, c->scout.sample[block].md5, EF_DIGEST_BYTES) == 0)
+        return;
+    for (uint32_t s = first; s < ef_min_u32(first + BLOCK, c->sectors); s++)
+        c->sector[s].imaged = c->sector[s].imaged && c->sector[s].have;
+}
+
 static void keep_sample(struct ef_cache *c, uint32_t block, const uint8_t md5[EF_DIGEST_BYTES])
 {
     if (block >= c->scout.blocks || !settled(c, block))
         return;
     memcpy(c->scout.sample[block].md5, md5, EF_DIGEST_BYTES);
     c->scout.sample[block].known = true;
+    if (c->sector[block * BLOCK].imaged && !c->sector[block * BLOCK].have)
+        judge_image(c, block);
 }
 
 void ef_scout_hear(struct ef_cache *c, const struct ask *ask, const struct ef_job *job)

@@ -51,6 +51,7 @@ static void put(struct ef_cache *c, uint32_t s, uint32_t lo, uint32_t hi, const 
         sector->hi = (uint16_t)(sector->dirty && sector->hi > hi ? sector->hi : hi);
     }
     memcpy(ef_sector_data(c, s) + lo, data, hi - lo);
+    sector->imaged = false;
     sector->generation++;
     ef_sector_set_dirty(c, s);
     if (!sector->have && sector->lo == 0 && sector->hi == EF_SECTOR)

@@ -6,15 +6,14 @@
  */
 #include "baud.h"
 
+#include "espflashfs/folder.h"
 #include "espflashfs/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,7 +29,6 @@ enum {
 static const int64_t TRUST_S = INT64_C(7) * 24 * 3600;
 
 static const char FILE_NAME[] = "rates";
-static const char NEW_NAME[] = ".rates.XXXXXX";
 
 struct entry {
     uint32_t good, failed;
@@ -105,74 +103,32 @@ static void read_entries(FILE *file, struct entries *all)
 
 static void load(int folder, struct entries *all)
 {
-    struct stat st;
     all->count = 0;
-    /* Not blocking, should somebody have laid a fifo there. */
-    int fd = openat(folder, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    FILE *file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
-    if (!file) {
+    int fd = ef_folder_open_file(folder, FILE_NAME);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (file) {
+        read_entries(file, all);
+        fclose(file);
+    } else if (fd >= 0) {
         close(fd);
-        return;
     }
-    read_entries(file, all);
-    fclose(file);
 }
 
-static bool write_entries(int fd, const struct entries *all)
+static bool write_entries(void *user, int fd)
 {
-    FILE *file = fdopen(fd, "w");
-    if (!file) {
-        close(fd);
-        return false;
-    }
+    const struct entries *all = user;
     for (size_t i = 0; i < all->count; i++) {
         const struct entry *e = &all->list[i];
-        fprintf(file, "%" PRIu32 " %" PRIu32 " %" PRId64 " %s\n", e->good, e->failed, e->at_s,
-                e->key);
+        if (dprintf(fd, "%" PRIu32 " %" PRIu32 " %" PRId64 " %s\n", e->good, e->failed, e->at_s,
+                    e->key) < 0)
+            return false;
     }
-    bool written = fflush(file) == 0 && fsync(fd) == 0;
-    return fclose(file) == 0 && written;
-}
-
-/* A reader sees the old file or the new one; a link in its place is replaced, not followed. */
-static bool store(const char *folder_path, int folder, const struct entries *all)
-{
-    char path[4096];
-    int n = snprintf(path, sizeof(path), "%s/%s", folder_path, NEW_NAME);
-    if (n < 0 || (size_t)n >= sizeof(path))
-        return false;
-    int fd = mkostemp(path, O_CLOEXEC); /* mode 0600 */
-    if (fd < 0)
-        return false;
-    const char *name = strrchr(path, '/') + 1;
-    if (write_entries(fd, all) && renameat(folder, name, folder, FILE_NAME) == 0)
-        return true;
-    unlinkat(folder, name, 0);
-    return false;
-}
-
-/* Makes what is missing of the path, for this user alone. */
-static void make_folders(const char *path)
-{
-    char part[4096];
-    int n = snprintf(part, sizeof(part), "%s", path);
-    if (n < 0 || (size_t)n >= sizeof(part))
-        return;
-    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(part, 0700);
-        *slash = '/';
-    }
-    mkdir(part, 0700);
+    return true;
 }
 
 static int open_folder(const struct ef_session *s)
 {
-    if (!s->config.state_folder)
-        return -1;
-    return open(s->config.state_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return s->config.state_folder ? ef_folder_open(s->config.state_folder) : -1;
 }
 
 static bool is_fresh(int64_t at_s)
@@ -211,7 +167,6 @@ void ef_baud_remember(const struct ef_session *s, uint32_t good, uint32_t failed
 {
     if (!s->config.state_folder)
         return;
-    make_folders(s->config.state_folder);
     int folder = open_folder(s);
     struct entries *all = malloc(sizeof(*all));
     if (folder >= 0 && all) {
@@ -220,7 +175,7 @@ void ef_baud_remember(const struct ef_session *s, uint32_t good, uint32_t failed
         load(folder, all);
         if (!is_known(all, &e)) {
             add(all, &e);
-            if (!store(s->config.state_folder, folder, all))
+            if (!ef_folder_replace(folder, FILE_NAME, write_entries, all))
                 ef_log(s->log, EF_LOG_DEBUG, "%s: the port's rate is not remembered: %s",
                        s->config.state_folder, strerror(errno));
         }

@@ -29,8 +29,10 @@ struct program {
     struct ef_mount mount;
     struct ef_front *front;
     struct ef_worker *worker;
-    char *stub_folder[3];         /* NULL-terminated */
-    char *state_folder;           /* NULL: none */
+    char *stub_folder[3]; /* NULL-terminated */
+    char *state_folder;   /* NULL: none */
+    char *cache_folder;   /* NULL: none */
+    struct ef_image_key image;
     char found[EF_PORT_NAME_MAX]; /* the port, where none was given */
 };
 
@@ -52,18 +54,29 @@ static void find_stub_folders(struct program *p)
         p->stub_folder[1] = NULL;
 }
 
-/* By the XDG base directory specification, which wants relative paths ignored. */
-static void find_state_folder(struct program *p)
+/*
+ * By the XDG base directory specification, which wants relative paths ignored. NULL where there
+ * is none.
+ */
+static char *find_folder(const char *variable, const char *below_home)
 {
-    const char *state = getenv("XDG_STATE_HOME");
+    const char *base = getenv(variable);
     const char *home = getenv("HOME");
+    char *folder = NULL;
     int n = -1;
-    if (state && state[0] == '/')
-        n = asprintf(&p->state_folder, "%s/espflashfs", state);
+    if (base && base[0] == '/')
+        n = asprintf(&folder, "%s/espflashfs", base);
     else if (home && home[0] == '/')
-        n = asprintf(&p->state_folder, "%s/.local/state/espflashfs", home);
-    if (n < 0)
-        p->state_folder = NULL;
+        n = asprintf(&folder, "%s/%s/espflashfs", home, below_home);
+    return n < 0 ? NULL : folder;
+}
+
+static void find_folders(struct program *p)
+{
+    const struct ef_options *o = &p->options;
+    p->state_folder = find_folder("XDG_STATE_HOME", ".local/state");
+    if (o->keep_images)
+        p->cache_folder = o->cache ? strdup(o->cache) : find_folder("XDG_CACHE_HOME", ".cache");
 }
 
 /* The option wins over esptool's file. */
@@ -119,6 +132,18 @@ static struct ef_flash *make_flash(struct program *p)
     return ef_flash_retry_new(ef_flash_verify_new(ef_flash_guard_new(flash, &s->guard)));
 }
 
+/* What a guarded chip's loader tells is not what its owner wants to have lie about. */
+static void keep_image(struct program *p)
+{
+    const struct ef_session *s = &p->session;
+    if (!p->cache_folder || s->guard.secure_download || s->guard.encryption != EF_ENCRYPTION_OFF)
+        return;
+    p->image = (struct ef_image_key){
+        .folder = p->cache_folder, .flash_id = s->flash_id, .flash_size = s->flash_size};
+    memcpy(p->image.mac, s->identity.mac, sizeof(p->image.mac));
+    ef_cache_keep_image(p->mount.cache, &p->image);
+}
+
 static enum ef_err start_threads(struct program *p)
 {
     if (p->session.no_flash_why)
@@ -129,6 +154,8 @@ static enum ef_err start_threads(struct program *p)
     enum ef_err err = ef_worker_start(flash, &p->worker);
     if (err == EF_OK)
         err = ef_cache_new(p->worker, p->session.flash_size, &p->log, &p->mount.cache);
+    if (err == EF_OK)
+        keep_image(p);
     return err;
 }
 
@@ -201,7 +228,7 @@ static int run(struct program *p)
     if (ef_esptool_config_read(&p->esptool, &p->log) != EF_OK)
         return EXIT_USAGE;
     find_stub_folders(p);
-    find_state_folder(p);
+    find_folders(p);
     return o->probe ? probe(p) : mount_board(p);
 }
 
@@ -216,6 +243,7 @@ int main(int argc, char **argv)
     if (parsed)
         status = run(&p);
     free(p.state_folder);
+    free(p.cache_folder);
     free(p.stub_folder[0]);
     free(p.stub_folder[1]);
     ef_log_free(&p.log);

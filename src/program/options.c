@@ -41,6 +41,7 @@ static const struct fuse_opt SPECS[] = {
     TEXT("custom_reset_sequence", reset_sequence),
     TEXT("stub", stub),
     TEXT("size", size_text),
+    TEXT("cache", cache),
     TEXT("log", log_file),
     FLAG("-f", foreground),
     FLAG("foreground", foreground),
@@ -186,6 +187,24 @@ static int check_sequence(const char *text)
     return -1;
 }
 
+/* The driver changes to / when it goes to the background. */
+static int check_cache(struct ef_options *o)
+{
+    struct stat st;
+    o->keep_images = !o->cache || strcmp(o->cache, "none") != 0;
+    if (!o->cache || !o->keep_images)
+        return 0;
+    char *full = realpath(o->cache, NULL);
+    if (!full || stat(full, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        free(full);
+        return complain("cache=%s: no such folder: make it with mkdir first, or use cache=none",
+                        o->cache);
+    }
+    free(o->cache);
+    o->cache = full;
+    return 0;
+}
+
 static int check_values(struct ef_options *o)
 {
     /* A variable that is not set, in a script. Whatever port there is may be no board. */
@@ -197,6 +216,8 @@ static int check_values(struct ef_options *o)
         return -1;
     if (o->size_text && (ef_text_to_u64(o->size_text, &o->size) != EF_OK || o->size == 0))
         return complain("size=%s: bytes are expected, for example 4M or 0x400000", o->size_text);
+    if (check_cache(o) < 0)
+        return -1;
     if (!o->stub)
         o->stub = strdup("auto");
     return o->stub ? 0 : -1;
@@ -317,8 +338,9 @@ int ef_options_parse(int argc, char **argv, struct ef_options *o)
 
 void ef_options_free(struct ef_options *o)
 {
-    char *texts[] = {o->port,       o->mountpoint,     o->baud_text, o->chip,      o->before_text,
-                     o->after_text, o->reset_sequence, o->stub,      o->size_text, o->log_file};
+    char *texts[] = {o->port,        o->mountpoint, o->baud_text,      o->chip,
+                     o->before_text, o->after_text, o->reset_sequence, o->stub,
+                     o->size_text,   o->cache,      o->log_file};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);
     struct fuse_args args = FUSE_ARGS_INIT(o->fuse_argc, o->fuse_argv);
@@ -347,6 +369,7 @@ void ef_options_help(void)
         "    custom_reset_sequence=STEPS  in place of before's, as esptool spells it: D0|R1|W0.1\n"
         "    stub=WHAT              auto, rom (no stub), a stub's JSON file, or a folder of them\n"
         "    size=BYTES             flash size, where the flash id is wrong (4M, 0x400000)\n"
+        "    cache=DIR              keep what is read of boards in DIR; none: keep nothing\n"
         "    log=FILE               append what happens to a file\n"
         "    ro                     refuse every write\n"
         "    force                  let through what would brick a guarded chip\n"
