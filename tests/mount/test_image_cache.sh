@@ -22,10 +22,10 @@ backup_crosses() {
 }
 
 between() {
-    [ "$1" -le "$2" ] && [ "$2" -le "$3" ] || {
+    if [ "$2" -lt "$1" ] || [ "$2" -gt "$3" ]; then
         say "$2 is not between $1 and $3"
         return 1
-    }
+    fi
 }
 
 crosses() {
@@ -84,14 +84,51 @@ another_flash() {
     start_board --size "$SIZE" --chip esp32 --boot download --flash-id 204013
 }
 
+all_cross() {
+    crosses "$SIZE" $((SIZE + SIZE / 20)) "$@"
+}
+
+few_cross() {
+    crosses 1 "$FEW" "$@"
+}
+
+in_another_folder() {
+    mkdir "$WORK/images" && all_cross -o "cache=$WORK/images" && few_cross -o "cache=$WORK/images"
+}
+
+cut_short() {
+    truncate -s 300000 "$(image)" && all_cross
+}
+
+restored_and_kept() {
+    random_bytes "$SIZE" >"$WORK/new" && restored && few_cross
+}
+
+link_replaced() {
+    rm "$(image)"
+    ln -s "$WORK/elsewhere" "$IMAGES/$(ls "$IMAGES")/image"
+    backup_crosses && fails test -e "$WORK/elsewhere" && test -f "$(image)" && private
+}
+
+without_a_folder() {
+    mv "$IMAGES" "$IMAGES.away"
+    : >"$IMAGES"
+    all_cross && rm "$IMAGES" && mv "$IMAGES.away" "$IMAGES"
+}
+
+encrypted_is_not_kept() {
+    rm -rf "$IMAGES"
+    mount_board -o before=no-reset,force || return 1
+    cat "$MNT/flash.bin" >/dev/null
+    unmount_board && equal '' "$(find "$XDG_CACHE_HOME" -name image)"
+}
+
 new_board "$SIZE" --chip esp32 --boot download
-check 'the first backup brings every byte' crosses "$SIZE" $((SIZE + SIZE / 20))
+check 'the first backup brings every byte' all_cross
 check 'what was read is kept, for its user alone' private
-check 'a board that did not change costs digests' crosses 1 "$FEW"
-check '... with an empty folder to keep images in, all bytes' eval \
-    'mkdir "$WORK/images" && crosses "$SIZE" $((SIZE + SIZE / 20)) -o "cache=$WORK/images"'
-check '... which has one then' eval 'crosses 1 "$FEW" -o "cache=$WORK/images"'
-check '... and without any, all bytes' crosses "$SIZE" $((SIZE + SIZE / 20)) -o cache=none
+check 'a board that did not change costs digests' few_cross
+check 'an image in another folder is another one' in_another_folder
+check 'without any, all bytes cross' all_cross -o cache=none
 check '64 KiB that changed cross, and little else' changed_board 131072 65536 65536 147456
 check 'so does one sector in the middle of a block' changed_board 300000 4096 4096 131072
 
@@ -102,32 +139,19 @@ for lie in rotated blank wrong_behind_samples 'random_bytes 512K'; do
     # shellcheck disable=SC2086
     spoil $lie
     check "an image of wrong bytes ($lie) gives none" backup_crosses
-    check '... and is right afterwards' crosses 1 "$FEW"
+    check '... and is right afterwards' few_cross
 done
 
-check 'one that is cut short is none' eval \
-    'truncate -s 300000 "$(image)" && crosses "$SIZE" $((SIZE + SIZE / 20))'
-check 'what is restored is what is kept' eval \
-    'random_bytes "$SIZE" >"$WORK/new" && restored && crosses 1 "$FEW"'
-
-rm "$(image)"
-ln -s "$WORK/elsewhere" "$IMAGES/$(ls "$IMAGES")/image"
-check 'a link in its place is replaced, not followed' eval \
-    'backup_crosses && [ ! -e "$WORK/elsewhere" ] && [ -f "$(image)" ] && private'
-mv "$IMAGES" "$IMAGES.away"
-: >"$IMAGES"
-check 'a folder that cannot be made costs time only' crosses "$SIZE" $((SIZE + SIZE / 20))
-rm "$IMAGES"
-mv "$IMAGES.away" "$IMAGES"
-check 'the image of another flash on this board is none' eval \
-    'another_flash && crosses "$SIZE" $((SIZE + SIZE / 20))'
+check 'one that is cut short is none' cut_short
+check 'what is restored is what is kept' restored_and_kept
+check 'a link in its place is replaced, not followed' link_replaced
+check 'a folder that cannot be made costs time only' without_a_folder
+another_flash
+check 'the image of another flash on this board is none' all_cross
 check 'cache= of no folder is refused' fails_to_start 2 'no such folder' \
     -o "cache=$WORK/none" "$PORT" "$MNT"
 stop_board
 
 new_board 256K --chip esp32 --boot download --security flash-encryption-dev
-rm -rf "$IMAGES"
-check 'of an encrypted chip nothing is kept' eval \
-    'mount_board -o before=no-reset,force && cat "$MNT/flash.bin" >/dev/null; unmount_board &&
-    equal "" "$(image 2>/dev/null)"'
+check 'of an encrypted chip nothing is kept' encrypted_is_not_kept
 stop_board
