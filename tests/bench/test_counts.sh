@@ -70,8 +70,28 @@ reads() {
     of read_typical
     costs_at_most from $((132 * KIB))
     costs_at_most commands 32
+    of read_again
+    costs_at_most from $((6 * KIB))
+    of read_changed
+    costs_at_most from $((24 * KIB))
     for scenario in read_random read_typical read_again read_changed read_two_slots; do
         wears 0 0
+    done
+}
+
+# On a whole board, whose slots begin where the driver's pieces do, as partitions do.
+whole_board_reads() {
+    of read_typical
+    typical_from=$(count from)
+    costs_at_most from $(((1024 + 16 + 32) * KIB))
+    of read_again
+    costs_at_most from $((4 * KIB))
+    of read_changed
+    costs_at_most from $((64 * KIB + 8 * KIB))
+    of read_two_slots
+    costs_at_most from $((typical_from + 16 * KIB))
+    for scenario in read_typical read_again read_changed read_two_slots; do
+        costs_at_most commands 192
     done
 }
 
@@ -109,7 +129,13 @@ for chip in esp8266 esp32; do
     writes
 done
 rom_reads
+chip=esp32
+SIZE=4M
+check 'a whole board: every job ends well, and every byte is right' bench no esp32 read_typical \
+    read_again read_changed read_two_slots
+whole_board_reads
 
+SIZE=262144
 of read_typical
 check 'the bench runs its peer: reads' bench esptool-js esp32 read_typical read_rom
 check "the peer's job is counted" at_most $((SIZE * 102 / 100)) "$(count from esptool-js)"
