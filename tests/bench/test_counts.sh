@@ -142,5 +142,16 @@ check "the peer's job is counted" at_most $((SIZE * 102 / 100)) "$(count from es
 of write_typical_to_blank
 check 'the bench runs its peer: writes' bench esptool-js esp8266 "$scenario"
 check "the peer's programs are counted" equal $((SIZE / 256)) "$(count programs esptool-js)"
+
+# A peer that says it has read, and has not.
+fake=$(mktemp -d "${TMPDIR:-/tmp}/espflashfs-fake.XXXXXX")
+trap 'rm -rf "$ROWS" "$fake"' EXIT
+printf '#!/bin/sh\necho Changed.\necho Staying in bootloader.\n' >"$fake/esptool.py"
+chmod +x "$fake/esptool.py"
+of read_typical
+check 'a job that brings other bytes fails the bench' expect_status 1 \
+    env PATH="$fake:$PATH" BENCH_CHIPS=esp8266 BENCH_SIZE=$SIZE BENCH_LINE=none \
+    BENCH_PEERS=esptool BENCH_ROWS="$ROWS" sh "$here/run" "$scenario"
+check 'its row says so' equal WRONG "$(count is esptool)"
 check 'an unknown scenario is refused' expect_status 2 bench no esp32 read_nothing
 [ "$failures" = 0 ]
