@@ -136,7 +136,8 @@ struct ef_flash *ef_flash_blind_new(struct ef_session *session);
  * - a read is proven by a separate request for the digest of the range;
  * - a write or an erase by the digest of the range afterwards; an erase (and a write that
  *   erases ahead) also by the first that is not blank behind it;
- * - a digest that says "blank", which any blank range would give, is asked for twice.
+ * - a digest that is no such proof and says "blank", which any blank range would give, is asked
+ *   for twice; one of less than a sector is a hint and never a proof.
  * Where a write or erase fails its proof, `strays` counts: other sectors may have been hit.
  * Takes `below` over, also on failure (NULL).
  */
@@ -149,8 +150,11 @@ struct ef_flash *ef_flash_verify_new(struct ef_flash *below);
  */
 struct ef_flash *ef_flash_retry_new(struct ef_flash *below);
 
-/* MD5 of host bytes, and of `len` bytes of erased flash. Any thread. */
+/* MD5 of host bytes, of `len` bytes of erased flash, and of the one before the other. Any thread.
+ */
 void ef_digest_bytes(const uint8_t *bytes, uint32_t len, uint8_t md5[EF_DIGEST_BYTES]);
 void ef_digest_blank(uint32_t len, uint8_t md5[EF_DIGEST_BYTES]);
+void ef_digest_then_blank(const uint8_t *bytes, uint32_t len, uint32_t blank_len,
+                          uint8_t md5[EF_DIGEST_BYTES]);
 
 #endif

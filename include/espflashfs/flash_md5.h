@@ -8,6 +8,7 @@
 
 #include "espflashfs/error.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum { EF_DIGEST_BYTES = 16 };
@@ -29,5 +30,15 @@ enum ef_err ef_session_md5(struct ef_session *session, struct ef_digest *digest)
  */
 enum ef_err ef_session_md5_pair(struct ef_session *session, struct ef_digest *first,
                                 struct ef_digest *second);
+
+/*
+ * `count` of them, each of EF_GLIMPSE_MAX bytes at most, to a stub behind a UART: all requests go
+ * out one behind the other, with a pause in which the stub answers the one before. Where a reply
+ * is missing all count for nothing.
+ */
+enum { EF_GLIMPSE_MAX = 256, EF_GLIMPSES_IN_FLIGHT = 8 };
+
+enum ef_err ef_session_md5_glimpses(struct ef_session *session, struct ef_digest *list,
+                                    size_t count);
 
 #endif

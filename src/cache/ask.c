@@ -6,7 +6,9 @@
  * length cannot: then the digest is of other bytes.) A yes is proven in one of two ways:
  * - it is said twice;
  * - for long ranges, the places that one flipped bit of the address leads to are shown, by a
- *   few bytes of each, to hold something else. If the request was damaged, those are not.
+ *   few bytes of each, to hold something else. If the request was damaged, those are not. Of a
+ *   blank range, which looks alike wherever it is, the known sector before it is asked about
+ *   with it.
  * A false no costs a write that was not needed, and nothing else.
  */
 #include "cache_private.h"
@@ -17,8 +19,10 @@
 #include <string.h>
 
 enum {
-    GLIMPSE = 64,               /* bytes that tell most ranges apart */
-    TWICE_MAX = EF_RUN_SECTORS, /* up to here a second question is as cheap as glimpses */
+    GLIMPSE = 64,   /* bytes that tell most ranges apart */
+    SPOTS_FROM = 5, /* sectors: of fewer, a glimpse of each costs as little */
+    TWICE_MAX = 8,  /* sectors: up to here a second question is as cheap as glimpses */
+    AT_A_TIME = 64, /* questions */
     ADDR_BITS = 32
 };
 
@@ -57,22 +61,56 @@ enum ef_err ef_cache_digests(struct ef_cache *c, struct ef_digest *list, size_t 
     return err;
 }
 
-static const uint8_t *ours(const struct ef_asked *a, uint32_t i)
-{
-    return a->data + (size_t)i * EF_SECTOR;
-}
-
 static bool says(const struct ef_digest *d, const uint8_t *bytes)
 {
     uint8_t md5[EF_DIGEST_BYTES];
-    ef_digest_bytes(bytes, d->len, md5);
+    if (bytes)
+        ef_digest_bytes(bytes, d->len, md5);
+    else
+        ef_digest_blank(d->len, md5);
     return memcmp(md5, d->md5, EF_DIGEST_BYTES) == 0;
 }
 
-static void set_held(const struct ef_asked *a, uint32_t i, uint32_t n)
+/* What sector `i` is to hold, and those behind it; NULL: blank. */
+static const uint8_t *ours(const struct ef_asked *a, uint32_t i)
 {
-    for (uint32_t k = i; k < i + n; k++)
-        a->held[k] = true;
+    return a->data ? a->data + (size_t)i * EF_SECTOR : NULL;
+}
+
+/* Where in `bytes` a glimpse shows a shift by less than its length; 0 if nowhere. */
+static uint32_t telling_place(const uint8_t *bytes, uint32_t len)
+{
+    uint32_t step = len > EF_SECTOR ? EF_SECTOR : 4 * GLIMPSE;
+    for (uint32_t at = 0; at + 2 * GLIMPSE <= len; at += step) {
+        bool tells = true;
+        for (uint32_t shift = 1; shift <= GLIMPSE && tells; shift *= 2)
+            tells = memcmp(bytes + at, bytes + at + shift, GLIMPSE) != 0;
+        if (tells)
+            return at;
+    }
+    return 0;
+}
+
+/*
+ * *yes: no place that a request for `addr` leads to by one flipped bit begins with these bytes.
+ * Past the flash's end the loader refuses, or starts again at 0, which is the same place.
+ */
+static enum ef_err is_one_of_its_kind(struct ef_cache *c, uint32_t addr, const uint8_t *bytes,
+                                      uint32_t len, bool *yes)
+{
+    uint32_t at = telling_place(bytes, len);
+    struct ef_digest list[ADDR_BITS];
+    size_t count = 0;
+    for (uint32_t bit = 0; bit < ADDR_BITS; bit++) {
+        uint32_t other = addr ^ UINT32_C(1) << bit;
+        if (other < c->size && ef_range_fits((uint64_t)other + at, GLIMPSE, c->size))
+            list[count++] = (struct ef_digest){.addr = other + at, .len = GLIMPSE};
+    }
+    enum ef_err err = ef_cache_digests(c, list, count);
+    *yes = err == EF_OK;
+    for (size_t k = 0; k < count && *yes; k++)
+        *yes = !says(&list[k], bytes + at);
+    return err;
 }
 
 static enum ef_err holds(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n,
@@ -84,62 +122,54 @@ static enum ef_err holds(struct ef_cache *c, const struct ef_asked *a, uint32_t 
     return err;
 }
 
-/* Where in `bytes` a glimpse shows a shift by less than its length; 0 if nowhere. */
-static uint32_t telling_place(const uint8_t *bytes, uint32_t len)
+static uint32_t before_addr(const struct ef_asked *a)
 {
-    for (uint32_t at = 0; at + 2 * GLIMPSE <= len; at += EF_SECTOR) {
-        bool tells = true;
-        for (uint32_t shift = 1; shift <= GLIMPSE && tells; shift *= 2)
-            tells = memcmp(bytes + at, bytes + at + shift, GLIMPSE) != 0;
-        if (tells)
-            return at;
-    }
-    return 0;
+    return (a->first - a->gap - 1) * EF_SECTOR;
 }
 
 /*
- * *yes: no place that a request for sectors [i, i+n) leads to by one flipped bit of its address
- * holds what they are to hold. Past the flash's end the loader refuses, or starts again at 0,
- * which is the same place.
+ * Blank sectors [0, n) and the known one before them: a range that begins with its bytes, where
+ * one that is all blank would be found in many places.
  */
-static enum ef_err is_one_of_its_kind(struct ef_cache *c, const struct ef_asked *a, uint32_t i,
-                                      uint32_t n, bool *yes)
+static enum ef_err holds_behind(struct ef_cache *c, const struct ef_asked *a, uint32_t n, bool *yes)
 {
-    uint32_t addr = (a->first + i) * EF_SECTOR;
-    uint32_t at = telling_place(ours(a, i), n * EF_SECTOR);
-    struct ef_digest list[ADDR_BITS];
-    size_t count = 0;
-    for (uint32_t bit = 0; bit < ADDR_BITS; bit++) {
-        uint32_t other = addr ^ UINT32_C(1) << bit;
-        if (other < c->size && ef_range_fits((uint64_t)other + at, GLIMPSE, c->size))
-            list[count++] = (struct ef_digest){.addr = other + at, .len = GLIMPSE};
-    }
-    enum ef_err err = ef_cache_digests(c, list, count);
-    *yes = err == EF_OK;
-    for (size_t k = 0; k < count && *yes; k++)
-        *yes = !says(&list[k], ours(a, i) + at);
+    struct ef_digest d = {.addr = before_addr(a), .len = (1 + a->gap + n) * EF_SECTOR};
+    uint8_t md5[EF_DIGEST_BYTES];
+    enum ef_err err = ef_cache_digests(c, &d, 1);
+    ef_digest_then_blank(a->before, EF_SECTOR, (a->gap + n) * EF_SECTOR, md5);
+    *yes = err == EF_OK && memcmp(d.md5, md5, EF_DIGEST_BYTES) == 0;
     return err;
 }
 
-/* The chip said once that it holds sectors [i, i+n). */
-static enum ef_err prove(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n,
-                         bool *yes)
+/* Does the chip hold what is wanted of sectors [i, i+n)? A yes is proven. */
+static enum ef_err holds_surely(struct ef_cache *c, const struct ef_asked *a, uint32_t i,
+                                uint32_t n, bool *yes)
 {
-    /* The flash's layers ask twice for themselves where a digest is that of blank flash. */
-    *yes = ef_bytes_blank(ours(a, i), n * EF_SECTOR);
+    bool behind = false;
     enum ef_err err = EF_OK;
-    if (!*yes && n > TWICE_MAX)
-        err = is_one_of_its_kind(c, a, i, n, yes);
+    if (a->before && i == 0 && n > TWICE_MAX)
+        err = is_one_of_its_kind(c, before_addr(a), a->before, EF_SECTOR, &behind);
+    if (err == EF_OK && behind)
+        return holds_behind(c, a, n, yes);
+    *yes = false;
+    if (err == EF_OK)
+        err = holds(c, a, i, n, yes);
+    /* The flash's layers ask twice for themselves where a digest is that of blank flash. */
+    if (err != EF_OK || !*yes || !a->data || ef_bytes_blank(ours(a, i), n * EF_SECTOR))
+        return err;
+    *yes = false;
+    if (n > TWICE_MAX)
+        err = is_one_of_its_kind(c, (a->first + i) * EF_SECTOR, ours(a, i), n * EF_SECTOR, yes);
     return err == EF_OK && !*yes ? holds(c, a, i, n, yes) : err;
 }
 
-/* Keeps of the sectors `at` those of whose first `len` bytes the chip has what is wanted. */
+/* Keeps of the sectors `at`, AT_A_TIME at most, those that begin as is wanted. */
 static enum ef_err keep_alike(struct ef_cache *c, const struct ef_asked *a, uint32_t *at,
-                              uint32_t *count, uint32_t len)
+                              uint32_t *count)
 {
-    struct ef_digest list[EF_STRETCH_SECTORS];
+    struct ef_digest list[AT_A_TIME];
     for (uint32_t k = 0; k < *count; k++)
-        list[k] = (struct ef_digest){.addr = (a->first + at[k]) * EF_SECTOR, .len = len};
+        list[k] = (struct ef_digest){.addr = (a->first + at[k]) * EF_SECTOR, .len = GLIMPSE};
     enum ef_err err = ef_cache_digests(c, list, *count);
     uint32_t kept = 0;
     for (uint32_t k = 0; k < *count && err == EF_OK; k++)
@@ -149,66 +179,71 @@ static enum ef_err keep_alike(struct ef_cache *c, const struct ef_asked *a, uint
     return err;
 }
 
-/* One by one: a glimpse of each, then what they hold, twice where that is what is wanted. */
-static enum ef_err ask_each(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n)
+/* By the first sector of each block, and the last of all. */
+enum ef_err ef_ask_looks(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n,
+                         bool *yes)
 {
-    uint32_t at[EF_STRETCH_SECTORS];
-    uint32_t count = n;
-    for (uint32_t k = 0; k < n; k++)
-        at[k] = i + k;
-    enum ef_err err = n > 1 ? keep_alike(c, a, at, &count, GLIMPSE) : EF_OK;
-    for (int times = 0; times < 2 && err == EF_OK; times++)
-        err = keep_alike(c, a, at, &count, EF_SECTOR);
-    for (uint32_t k = 0; k < count && err == EF_OK; k++)
-        a->held[at[k]] = true;
+    uint32_t at[AT_A_TIME];
+    enum ef_err err = EF_OK;
+    *yes = true;
+    for (uint32_t k = i; k < i + n && err == EF_OK && *yes;) {
+        uint32_t count = 0;
+        for (; k < i + n && count < AT_A_TIME; k++)
+            if (k == i || k == i + n - 1 || (a->first + k) % EF_RUN_SECTORS == 0)
+                at[count++] = k;
+        uint32_t kept = count;
+        err = keep_alike(c, a, at, &kept);
+        *yes = kept == count;
+    }
     return err;
 }
 
-/* Sectors inside one block: all at once, then one by one. */
-static enum ef_err ask_block(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n)
+/* Sectors [i, i+n), all of which look alike: as many at a time as are found to be alike. */
+static enum ef_err ask_row(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n)
 {
-    bool yes = false;
-    enum ef_err err = n > 1 ? holds(c, a, i, n, &yes) : EF_OK;
-    if (err == EF_OK && yes)
-        err = prove(c, a, i, n, &yes);
-    if (err == EF_OK && yes)
-        set_held(a, i, n);
-    return err == EF_OK && !yes ? ask_each(c, a, i, n) : err;
+    enum ef_err err = EF_OK;
+    for (uint32_t end = i + n; i < end && err == EF_OK;) {
+        n = ef_min_u32(n, end - i);
+        bool yes;
+        err = holds_surely(c, a, i, n, &yes);
+        for (uint32_t k = i; k < i + n && yes; k++)
+            a->held[k] = true;
+        i += yes || n == 1 ? n : 0;
+        n = yes ? 2 * n : (n + 1) / 2;
+    }
+    return err;
 }
 
-/* Do the first and the last of them look like what is wanted? Else most will differ. */
-static enum ef_err ends_look_alike(struct ef_cache *c, const struct ef_asked *a, uint32_t i,
-                                   uint32_t n, bool *yes)
+/* A glimpse of each, then what those hold that look alike. */
+static enum ef_err ask_each(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n)
 {
-    uint32_t at[2] = {i, i + n - 1};
-    uint32_t count = 2;
-    enum ef_err err = keep_alike(c, a, at, &count, GLIMPSE);
-    *yes = count > 0;
+    uint32_t at[AT_A_TIME];
+    uint32_t count = n;
+    for (uint32_t k = 0; k < n; k++)
+        at[k] = i + k;
+    enum ef_err err = n > 1 ? keep_alike(c, a, at, &count) : EF_OK;
+    for (uint32_t k = 0; k < count && err == EF_OK;) {
+        uint32_t row = 1;
+        while (k + row < count && at[k + row] == at[k] + row)
+            row++;
+        err = ask_row(c, a, at[k], row);
+        k += row;
+    }
     return err;
 }
 
 enum ef_err ef_ask_run(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n)
 {
-    if (n <= TWICE_MAX)
-        return ask_block(c, a, i, n);
-    bool alike;
-    enum ef_err err = ends_look_alike(c, a, i, n, &alike);
-    if (err != EF_OK)
-        return err;
-    if (!alike)
-        return ask_each(c, a, i, n);
-    bool yes;
-    err = holds(c, a, i, n, &yes);
+    bool yes = false;
+    enum ef_err err = n >= SPOTS_FROM ? ef_ask_looks(c, a, i, n, &yes) : EF_OK;
     if (err == EF_OK && yes)
-        err = prove(c, a, i, n, &yes);
-    if (err == EF_OK && yes)
-        set_held(a, i, n);
-    while (err == EF_OK && !yes && n > 0) {
-        uint32_t in_block = EF_RUN_SECTORS - (a->first + i) % EF_RUN_SECTORS;
-        in_block = ef_min_u32(in_block, n);
-        err = ask_block(c, a, i, in_block);
-        i += in_block;
-        n -= in_block;
+        err = holds_surely(c, a, i, n, &yes);
+    for (uint32_t k = i; k < i + n && yes; k++)
+        a->held[k] = true;
+    for (uint32_t end = i + n; i < end && err == EF_OK && !yes;) {
+        n = ef_min_u32(AT_A_TIME, end - i);
+        err = ask_each(c, a, i, n);
+        i += n;
     }
     return err;
 }

@@ -26,6 +26,7 @@ void ef_sector_set_clean(struct ef_cache *c, uint32_t s)
     if (!sector->dirty)
         return;
     ef_scout_forget(c, s);
+    ef_sector_set_blank(c, s, false);
     sector->dirty = false;
     c->dirty_count--;
     c->complete_count -= sector->have;
@@ -38,6 +39,14 @@ void ef_sector_set_have(struct ef_cache *c, uint32_t s)
         return;
     sector->have = true;
     c->complete_count += sector->dirty;
+}
+
+void ef_sector_set_blank(struct ef_cache *c, uint32_t s, bool blank)
+{
+    struct sector *sector = &c->sector[s];
+    c->blank_count += blank;
+    c->blank_count -= sector->blank;
+    sector->blank = blank;
 }
 
 void ef_cache_touch(struct ef_cache *c)

@@ -10,8 +10,10 @@ enum {
     EF_RUN_SECTORS = EF_BLOCK / EF_SECTOR,    /* dirty, these are worth writing behind */
     EF_STRETCH_SECTORS = 4 * EF_RUN_SECTORS,  /* the most that a flush works on at a time */
     EF_TRANSFER_SECTORS = 2 * EF_RUN_SECTORS, /* ... and writes: 11 s at 115200 baud */
-    EF_WINDOW_SECTORS = 8 * EF_RUN_SECTORS    /* unwritten at most: one stretch fills up while
-                                                 the one before it is worked on */
+    EF_WINDOW_SECTORS = 8 * EF_RUN_SECTORS,   /* unwritten at most: one stretch fills up while
+                                                 the one before it is worked on ... */
+    EF_BLANK_SECTORS = 64 * EF_RUN_SECTORS    /* ... and so many blank ones, which cost little,
+                                                 and least where all are seen at once */
 };
 
 /*
@@ -26,6 +28,7 @@ struct sector {
     bool streaming;   /* a stream will be here soon: worth waiting for by who reads on */
     bool writing;     /* a flush of a copy of it is under way */
     bool erasing;     /* an erase is queued or under way: nobody else touches it */
+    bool blank;       /* dirty, and seen to be all FF when it was last written */
     int8_t fetch_err; /* enum ef_err of the last fetch that failed */
     uint16_t lo, hi;
     uint32_t generation; /* counts changes, so that a flush sees what came after its copy */
@@ -47,7 +50,7 @@ struct ef_cache {
     uint32_t size, sectors;
     uint8_t *data;
     struct sector *sector;
-    uint8_t *run; /* the flusher's copy of the run in hand */
+    uint8_t *run; /* the flusher's copy of the run in hand; of a blank one, what lies before it */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* any state above changed */
@@ -58,6 +61,7 @@ struct ef_cache {
     unsigned erases;                  /* under way */
     uint32_t dirty_count;
     uint32_t complete_count; /* dirty and whole: fit to be written behind */
+    uint32_t blank_count;
     struct timespec modified;
 
     pthread_t flusher;
@@ -82,6 +86,15 @@ static inline uint8_t *ef_sector_data(struct ef_cache *c, uint32_t s)
 void ef_sector_set_dirty(struct ef_cache *c, uint32_t s);
 void ef_sector_set_clean(struct ef_cache *c, uint32_t s);
 void ef_sector_set_have(struct ef_cache *c, uint32_t s);
+void ef_sector_set_blank(struct ef_cache *c, uint32_t s, bool blank);
+
+/* Under the lock: no more sectors may become dirty. */
+static inline bool ef_window_is_full(const struct ef_cache *c)
+{
+    return c->dirty_count - c->blank_count >= EF_WINDOW_SECTORS ||
+           c->dirty_count >= EF_WINDOW_SECTORS + EF_BLANK_SECTORS;
+}
+
 void ef_cache_touch(struct ef_cache *c);
 
 /* Waits up to 100 ms for a change, the lock released meanwhile; EF_INTERRUPTED if told to. */
@@ -117,9 +130,11 @@ enum ef_err ef_cache_digests(struct ef_cache *c, struct ef_digest *list, size_t 
  */
 struct ef_asked {
     uint32_t first, count;
-    const uint8_t *data;             /* what is to be there, count sectors */
-    uint8_t (*md5)[EF_DIGEST_BYTES]; /* of each */
-    bool *held;                      /* out: set where the chip is proven to hold it */
+    const uint8_t *data; /* what is to be there, count sectors; NULL: all blank */
+    const uint8_t
+        *before;  /* of blank ones: NULL, or what the chip holds in the sector in front ... */
+    uint32_t gap; /* ... of so many other blank ones */
+    bool *held;   /* out: set where the chip is proven to hold it */
 };
 
 /*
@@ -127,6 +142,10 @@ struct ef_asked {
  * request never makes a sector count as held that is not.
  */
 enum ef_err ef_ask_run(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n);
+
+/* *yes if sectors [i, i+n) look as if the chip held what is wanted: a guess. */
+enum ef_err ef_ask_looks(struct ef_cache *c, const struct ef_asked *a, uint32_t i, uint32_t n,
+                         bool *yes);
 
 /*
  * After a stray write or erase: compares all that is held with the chip's digests; what

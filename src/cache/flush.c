@@ -97,11 +97,6 @@ static void run_pass(struct ef_cache *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-static bool window_is_full(const struct ef_cache *c)
-{
-    return c->dirty_count >= EF_WINDOW_SECTORS;
-}
-
 void *ef_flusher_main(void *arg)
 {
     struct ef_cache *c = arg;
@@ -111,7 +106,7 @@ void *ef_flusher_main(void *arg)
             pthread_mutex_unlock(&c->lock);
             run_pass(c);
             pthread_mutex_lock(&c->lock);
-        } else if (!c->stalled && (c->complete_count >= EF_RUN_SECTORS || window_is_full(c))) {
+        } else if (!c->stalled && (c->complete_count >= EF_RUN_SECTORS || ef_window_is_full(c))) {
             /* Parts of sectors wait for the rest, unless nothing else would make room. */
             bool whole_only = c->complete_count >= EF_RUN_SECTORS;
             pthread_mutex_unlock(&c->lock);

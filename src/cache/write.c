@@ -12,7 +12,7 @@ static bool joins(const struct sector *sector, uint32_t lo, uint32_t hi)
 
 static bool window_full(const struct ef_cache *c, const struct sector *sector)
 {
-    return !sector->dirty && c->dirty_count >= EF_WINDOW_SECTORS;
+    return !sector->dirty && ef_window_is_full(c);
 }
 
 /* Waits, the lock released meanwhile, until [lo, hi) of sector `s` may be put down. */
@@ -56,6 +56,7 @@ static void put(struct ef_cache *c, uint32_t s, uint32_t lo, uint32_t hi, const 
     ef_sector_set_dirty(c, s);
     if (!sector->have && sector->lo == 0 && sector->hi == EF_SECTOR)
         ef_sector_set_have(c, s);
+    ef_sector_set_blank(c, s, sector->have && ef_bytes_blank(ef_sector_data(c, s), EF_SECTOR));
 }
 
 enum ef_err ef_cache_write(struct ef_cache *c, uint64_t off, uint32_t len, const uint8_t *data,

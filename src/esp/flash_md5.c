@@ -12,6 +12,9 @@ enum { MD5_S_PER_MIB = 8, MIB = 1024 * 1024, MD5_HEX = 2 * EF_DIGEST_BYTES };
 /* Behind the first of a pair the second one is due as soon as the chip has computed it. */
 enum { LOST_REPLY_MS = 500, REQUEST_BYTES = 24 };
 
+/* What a stub needs for a glimpse and its reply, and as bytes of the fastest line. */
+enum { PAUSE_US = 200, PAUSE_MAX = 128 };
+
 static enum ef_err parse_hex(const uint8_t hex[MD5_HEX], uint8_t md5[EF_DIGEST_BYTES])
 {
     struct base16_decode_ctx ctx;
@@ -71,4 +74,32 @@ enum ef_err ef_session_md5_pair(struct ef_session *s, struct ef_digest *first,
     if (err == EF_OK)
         err = receive(s, EF_COMMAND_TIMEOUT_MS, first);
     return err == EF_OK ? receive(s, LOST_REPLY_MS, second) : err;
+}
+
+/*
+ * Between frames a stub passes over all that is no END. No flipped bit makes one of zeros.
+ */
+static enum ef_err send_pause(struct ef_session *s)
+{
+    static const uint8_t PAUSE[PAUSE_MAX] = {0};
+    uint64_t len = (uint64_t)s->line->baud * PAUSE_US / (10 * 1000000);
+    return ef_line_write(s->line, PAUSE, len < PAUSE_MAX ? (size_t)len + 1 : PAUSE_MAX,
+                         ef_deadline_in(EF_COMMAND_TIMEOUT_MS));
+}
+
+enum ef_err ef_session_md5_glimpses(struct ef_session *s, struct ef_digest *list, size_t count)
+{
+    enum ef_err err = EF_OK;
+    for (size_t i = 0; i < count && err == EF_OK; i++) {
+        err = i > 0 ? send_pause(s) : EF_OK;
+        if (err == EF_OK)
+            err = send(s, &list[i]);
+    }
+    /* One that is refused has others behind it. */
+    enum ef_err first = err;
+    for (size_t i = 0; i < count && (err == EF_OK || err == EF_REJECTED); i++) {
+        err = receive(s, i == 0 ? EF_COMMAND_TIMEOUT_MS : LOST_REPLY_MS, &list[i]);
+        first = first == EF_OK ? err : first;
+    }
+    return first;
 }

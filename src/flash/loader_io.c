@@ -122,13 +122,35 @@ enum ef_err ef_loader_erase_by_begin(struct ef_session *s, uint32_t addr, uint32
     return flash_begin(s, addr, len);
 }
 
+/* How many of the list can be asked for as a row of glimpses. */
+static size_t glimpses(const struct ef_loader_flash *self, const struct ef_digest *list,
+                       size_t count)
+{
+    size_t n = 0;
+    if (self->in_pairs || !self->session->esp.stub || self->session->wire != EF_WIRE_UART)
+        return 0;
+    while (n < count && n < EF_GLIMPSES_IN_FLIGHT && list[n].len <= EF_GLIMPSE_MAX)
+        n++;
+    return n;
+}
+
 enum ef_err ef_loader_digest(struct ef_flash *f, struct ef_digest *list, size_t count)
 {
-    struct ef_session *s = ef_loader_session(f);
+    struct ef_loader_flash *self = (struct ef_loader_flash *)f;
+    struct ef_session *s = self->session;
     enum ef_err err = EF_OK;
-    for (size_t i = 0; i < count && err == EF_OK; i += 2)
-        err = i + 1 < count ? ef_session_md5_pair(s, &list[i], &list[i + 1])
-                            : ef_session_md5(s, &list[i]);
+    for (size_t i = 0; i < count && err == EF_OK;) {
+        size_t n = glimpses(self, list + i, count - i);
+        if (n > 2) {
+            err = ef_session_md5_glimpses(s, list + i, n);
+            self->in_pairs = err != EF_OK;
+        } else {
+            n = ef_min_u32((uint32_t)(count - i), 2);
+            err = n == 2 ? ef_session_md5_pair(s, &list[i], &list[i + 1])
+                         : ef_session_md5(s, &list[i]);
+        }
+        i += n;
+    }
     return err;
 }
 

@@ -9,6 +9,7 @@ struct ef_loader_flash {
     struct ef_flash flash; /* first */
     struct ef_session *session;
     unsigned depth; /* ROM: reads in flight */
+    bool in_pairs;  /* a row of glimpses got lost: none is asked for any more */
     bool other_cut; /* stub: the last read failed on built-in USB: the next one is cut otherwise */
 };
 
