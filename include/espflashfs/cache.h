@@ -39,10 +39,17 @@ struct ef_cache_state {
 enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log *log,
                          struct ef_cache **cache);
 
+enum {
+    EF_CACHE_LIMIT_MIN = 2 * 1024 * 1024
+}; /* room for what waits to be written, and for readers */
+
+/* No more than `bytes` of contents are held from now on, at least EF_CACHE_LIMIT_MIN. */
+void ef_cache_limit(struct ef_cache *cache, uint64_t bytes);
+
 /*
  * What was kept of the board is expected of it from now on, and what is known of it at the end is
- * kept (ef_cache_free). Before anything is read. `key` must outlive the cache. Blocks for the
- * disk.
+ * kept (ef_cache_free); not where ef_cache_limit leaves less than the flash's size. Before
+ * anything is read. `key` must outlive the cache. Blocks for the disk.
  */
 void ef_cache_keep_image(struct ef_cache *cache, const struct ef_image_key *key);
 

@@ -39,6 +39,16 @@ void ef_sector_set_have(struct ef_cache *c, uint32_t s)
         return;
     sector->have = true;
     c->complete_count += sector->dirty;
+    c->evict.held++;
+    ef_evict_note_use(c, s);
+}
+
+void ef_sector_lose(struct ef_cache *c, uint32_t s)
+{
+    struct sector *sector = &c->sector[s];
+    c->evict.held -= sector->have;
+    sector->have = false;
+    sector->imaged = false;
 }
 
 void ef_sector_set_blank(struct ef_cache *c, uint32_t s, bool blank)
@@ -80,7 +90,9 @@ static enum ef_err allocate(struct ef_cache *c)
     }
     c->sector = calloc(c->sectors, sizeof(*c->sector));
     c->run = malloc((size_t)EF_STRETCH_SECTORS * EF_SECTOR);
-    return c->sector && c->run ? ef_scout_init(c) : EF_NOMEM;
+    c->evict.used = calloc(c->sectors / EF_RUN_SECTORS + 1, sizeof(bool));
+    c->evict.limit = c->sectors;
+    return c->sector && c->run && c->evict.used ? ef_scout_init(c) : EF_NOMEM;
 }
 
 static void release(struct ef_cache *c)
@@ -89,6 +101,7 @@ static void release(struct ef_cache *c)
         munmap(c->data, c->size);
     free(c->sector);
     free(c->run);
+    free(c->evict.used);
     ef_scout_free(c);
     free(c);
 }
@@ -133,9 +146,17 @@ enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log 
     return EF_OK;
 }
 
+void ef_cache_limit(struct ef_cache *c, uint64_t bytes)
+{
+    pthread_mutex_lock(&c->lock);
+    c->evict.limit = bytes < c->size ? (uint32_t)(bytes / EF_SECTOR) : c->sectors;
+    pthread_mutex_unlock(&c->lock);
+}
+
 void ef_cache_keep_image(struct ef_cache *c, const struct ef_image_key *key)
 {
-    uint8_t *map = malloc(c->sectors);
+    /* Its contents are held from the start: a cache that forgets has no room for them. */
+    uint8_t *map = c->evict.limit < c->sectors ? NULL : malloc(c->sectors);
     if (!map)
         return;
     pthread_mutex_lock(&c->lock);
@@ -211,6 +232,7 @@ static enum ef_err read_range(struct ef_cache *c, uint64_t off, uint32_t len, ui
         err = ef_fetch_wait(c, s, end, priority, patience);
         if (err != EF_OK)
             break;
+        ef_evict_note_use(c, s);
         memcpy(buf, ef_sector_data(c, s) + at, take);
         buf += take;
         addr += take;

@@ -2,6 +2,7 @@
 #ifndef ESPFLASHFS_CACHE_PRIVATE_H
 #define ESPFLASHFS_CACHE_PRIVATE_H
 
+#include "evict.h"
 #include "scout.h"
 
 #include "espflashfs/cache.h"
@@ -56,6 +57,7 @@ struct ef_cache {
     pthread_cond_t changed; /* any state above changed */
     struct fetch *fetches;
     struct scout scout;
+    struct evict evict;
     const struct ef_image_key *image; /* NULL: none is kept */
     int64_t others_at_ms;             /* when a reader who does not read on was last seen */
     unsigned erases;                  /* under way */
@@ -92,9 +94,11 @@ void ef_sector_set_blank(struct ef_cache *c, uint32_t s, bool blank);
 static inline bool ef_window_is_full(const struct ef_cache *c)
 {
     return c->dirty_count - c->blank_count >= EF_WINDOW_SECTORS ||
-           c->dirty_count >= EF_WINDOW_SECTORS + EF_BLANK_SECTORS;
+           c->dirty_count >= EF_WINDOW_SECTORS + EF_BLANK_SECTORS ||
+           c->dirty_count >= c->evict.limit;
 }
 
+void ef_sector_lose(struct ef_cache *c, uint32_t s);
 void ef_cache_touch(struct ef_cache *c);
 
 /* Waits up to 100 ms for a change, the lock released meanwhile; EF_INTERRUPTED if told to. */

@@ -56,7 +56,7 @@ static void set_unknown(struct ef_cache *c, uint32_t first, uint32_t end)
     for (uint32_t s = first; s < end; s++) {
         c->sector[s].known = false;
         if (!c->sector[s].dirty)
-            c->sector[s].have = false;
+            ef_sector_lose(c, s);
     }
     ef_cache_touch(c);
 }
@@ -73,6 +73,7 @@ static void on_erased(void *user, struct ef_job *job)
     c->suspect = c->suspect || job->stray;
     c->erases--;
     mark_erasing(c, e->first, e->end, false);
+    ef_evict(c);
     pthread_mutex_unlock(&c->lock);
     free(e);
 }
@@ -127,6 +128,7 @@ static enum ef_err erase_if_needed(struct ef_cache *c, uint32_t first, uint32_t 
     if (blank)
         set_blank(c, first, end);
     mark_erasing(c, first, end, false);
+    ef_evict(c);
     pthread_mutex_unlock(&c->lock);
     return err;
 }

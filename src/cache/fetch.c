@@ -84,6 +84,7 @@ static bool on_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t l
         if (more)
             mark_stream(f);
     }
+    ef_evict(c);
     pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
     return more;
@@ -201,6 +202,7 @@ static void on_answer(void *user, struct ef_job *job)
     unlink_fetch(f);
     if (job->err == EF_OK)
         ef_scout_hear(c, &f->ask, job);
+    ef_evict(c);
     if (job->err == EF_OK || c->scout.off)
         go_on(c, job, f->at, f->until);
     pthread_cond_broadcast(&c->changed);

@@ -196,6 +196,7 @@ static void settle(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n, bo
         if (r->done[k] && sector->generation == r->generation[k])
             ef_sector_set_clean(c, r->first + k);
     }
+    ef_evict(c);
     pthread_cond_broadcast(&c->changed);
 }
 

@@ -193,6 +193,8 @@ static uint32_t find_reach(const struct ef_cache *c, uint32_t s, bool blank)
     const struct scout *sc = &c->scout;
     if (has_company(c))
         return REACH_BESIDE;
+    if (c->evict.limit < c->sectors)
+        return sc->reach; /* what is expected is held until the chip has answered */
     uint32_t anchor = blank && sc->most[s] > REACH_MAX ? anchor_of(c, s) : s;
     return anchor < s && ef_telling(c, anchor, s + PIECE) ? sc->most[s] : sc->reach;
 }

@@ -154,9 +154,11 @@ static enum ef_err start_threads(struct program *p)
     enum ef_err err = ef_worker_start(flash, &p->worker);
     if (err == EF_OK)
         err = ef_cache_new(p->worker, p->session.flash_size, &p->log, &p->mount.cache);
-    if (err == EF_OK)
-        keep_image(p);
-    return err;
+    if (err != EF_OK)
+        return err;
+    ef_cache_limit(p->mount.cache, p->options.cache_size);
+    keep_image(p);
+    return EF_OK;
 }
 
 /* What is still dirty goes out now; the exit status tells if it did not. */

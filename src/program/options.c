@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "espflashfs/cache.h"
 #include "espflashfs/ports.h"
 #include "espflashfs/reset.h"
 #include "espflashfs/text.h"
@@ -17,6 +18,9 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* More than most boards have, so that nothing need be read twice. */
+enum { DEFAULT_CACHE_SIZE = 32 * 1024 * 1024 };
 
 enum { DEFAULT_BAUD = 115200, BAUD_MIN = 9600, BAUD_MAX = 4000000 };
 
@@ -41,6 +45,7 @@ static const struct fuse_opt SPECS[] = {
     TEXT("custom_reset_sequence", reset_sequence),
     TEXT("stub", stub),
     TEXT("size", size_text),
+    TEXT("cache_size", cache_size_text), /* before the name that it begins with */
     TEXT("cache", cache),
     TEXT("log", log_file),
     FLAG("-f", foreground),
@@ -205,6 +210,15 @@ static int check_cache(struct ef_options *o)
     return 0;
 }
 
+static int check_cache_size(struct ef_options *o)
+{
+    o->cache_size = DEFAULT_CACHE_SIZE;
+    if (o->cache_size_text && (ef_text_to_u64(o->cache_size_text, &o->cache_size) != EF_OK ||
+                               o->cache_size < EF_CACHE_LIMIT_MIN))
+        return complain("cache_size=%s: bytes are expected, 2M at least", o->cache_size_text);
+    return 0;
+}
+
 static int check_values(struct ef_options *o)
 {
     /* A variable that is not set, in a script. Whatever port there is may be no board. */
@@ -216,7 +230,7 @@ static int check_values(struct ef_options *o)
         return -1;
     if (o->size_text && (ef_text_to_u64(o->size_text, &o->size) != EF_OK || o->size == 0))
         return complain("size=%s: bytes are expected, for example 4M or 0x400000", o->size_text);
-    if (check_cache(o) < 0)
+    if (check_cache(o) < 0 || check_cache_size(o) < 0)
         return -1;
     if (!o->stub)
         o->stub = strdup("auto");
@@ -338,9 +352,9 @@ int ef_options_parse(int argc, char **argv, struct ef_options *o)
 
 void ef_options_free(struct ef_options *o)
 {
-    char *texts[] = {o->port,        o->mountpoint, o->baud_text,      o->chip,
-                     o->before_text, o->after_text, o->reset_sequence, o->stub,
-                     o->size_text,   o->cache,      o->log_file};
+    char *texts[] = {o->port,        o->mountpoint, o->baud_text,       o->chip,
+                     o->before_text, o->after_text, o->reset_sequence,  o->stub,
+                     o->size_text,   o->cache,      o->cache_size_text, o->log_file};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);
     struct fuse_args args = FUSE_ARGS_INIT(o->fuse_argc, o->fuse_argv);
@@ -370,6 +384,7 @@ void ef_options_help(void)
         "    stub=WHAT              auto, rom (no stub), a stub's JSON file, or a folder of them\n"
         "    size=BYTES             flash size, where the flash id is wrong (4M, 0x400000)\n"
         "    cache=DIR              keep what is read of boards in DIR; none: keep nothing\n"
+        "    cache_size=BYTES       contents held in memory at most; 32M if not given\n"
         "    log=FILE               append what happens to a file\n"
         "    ro                     refuse every write\n"
         "    force                  let through what would brick a guarded chip\n"

@@ -114,6 +114,21 @@ static void spellings(void **state)
     }
 }
 
+static void caches(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(parse(room, "@"), 0);
+    assert_true(room->options.keep_images);
+    assert_null(room->options.cache);
+    assert_int_equal(room->options.cache_size, 32 << 20);
+    assert_int_equal(parse(room, "@ -o cache=none,cache_size=2M"), 0);
+    assert_false(room->options.keep_images);
+    assert_int_equal(room->options.cache_size, 2 << 20);
+    assert_int_equal(parse(room, "@ --cache=/tmp/."), 0);
+    assert_true(room->options.keep_images);
+    assert_string_equal(room->options.cache, "/tmp");
+}
+
 static void flags(void **state)
 {
     struct room *room = *state;
@@ -207,6 +222,10 @@ static void refused(void **state)
         {"@ --size=0", "size=0"},
         {"@ --size=2.2M", "size=2.2M"},
         {"@ --size=-1", "size=-1"},
+        {"@ --cache=", "cache="},
+        {"@ --cache=/no/such", "no such folder"},
+        {"@ --cache_size=1M", "cache_size=1M"},
+        {"@ --cache_size=much", "cache_size=much"},
         {"@ --chip=esp9", "chip=esp9"},
         {"@ --before=usb_resets", "before=usb_resets"},
         {"@ --after=soft-reset", "after=soft-reset"},
@@ -245,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(defaults, room_open, room_close),
         cmocka_unit_test_setup_teardown(spellings, room_open, room_close),
+        cmocka_unit_test_setup_teardown(caches, room_open, room_close),
         cmocka_unit_test_setup_teardown(flags, room_open, room_close),
         cmocka_unit_test_setup_teardown(environment, room_open, room_close),
         cmocka_unit_test_setup_teardown(upper_and_lower_case_are_one, room_open, room_close),

@@ -1,0 +1,156 @@
+/* A cache that may hold less than the flash: what goes, what stays, and that all stays right. */
+#include "cache_room.h"
+
+#include "cache/cache_private.h"
+
+#include "espflashfs/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+enum { LIMIT = ROOM_SIZE / 4, LIMIT_SECTORS = LIMIT / EF_SECTOR };
+
+static int room_open_limited(void **state)
+{
+    if (cache_room_open_proven(state) != 0)
+        return -1;
+    struct cache_room *room = *state;
+    ef_cache_limit(room->cache, LIMIT);
+    return 0;
+}
+
+static uint32_t held(struct cache_room *room)
+{
+    return ef_cache_state(room->cache).known_sectors;
+}
+
+static void assert_reads(struct cache_room *room, uint32_t addr, uint32_t len)
+{
+    assert_int_equal(room_read(room, addr, len), EF_OK);
+    assert_memory_equal(room->buf, room->model + addr, len);
+}
+
+static void no_more_than_the_limit_is_held(void **state)
+{
+    struct cache_room *room = *state;
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t at = 0; at < ROOM_SIZE; at += EF_BLOCK) {
+            assert_reads(room, at, EF_BLOCK);
+            assert_true(held(room) <= LIMIT_SECTORS + EF_RUN_SECTORS);
+        }
+    }
+    /* Twice round a flash that does not fit is read twice. */
+    assert_int_equal(room->mem->bytes_read, 2 * ROOM_SIZE);
+}
+
+static void memory_is_given_back(void **state)
+{
+    struct cache_room *room = *state;
+    unsigned char resident[ROOM_SIZE / 4096];
+    size_t pages = 0;
+    for (uint32_t at = 0; at < ROOM_SIZE; at += EF_BLOCK)
+        assert_reads(room, at, EF_BLOCK);
+    assert_int_equal(mincore(room->cache->data, ROOM_SIZE, resident), 0);
+    for (size_t i = 0; i < sizeof(resident); i++)
+        pages += resident[i] & 1;
+    assert_true(pages <= LIMIT_SECTORS + EF_RUN_SECTORS);
+}
+
+static void what_is_used_stays(void **state)
+{
+    struct cache_room *room = *state;
+    assert_reads(room, 0, EF_BLOCK);
+    for (uint32_t at = EF_BLOCK; at < ROOM_SIZE; at += EF_BLOCK) {
+        assert_reads(room, at, EF_BLOCK);
+        assert_reads(room, 100, 10);
+    }
+    /* The hand's first round finds all in use, and takes one of them. */
+    assert_true(room->mem->bytes_read <= ROOM_SIZE + EF_SECTOR);
+}
+
+static void without_a_limit_all_stays(void **state)
+{
+    struct cache_room *room = *state;
+    ef_cache_limit(room->cache, UINT64_MAX);
+    for (int round = 0; round < 2; round++)
+        assert_reads(room, 0, ROOM_SIZE);
+    assert_int_equal(held(room), ROOM_SECTORS);
+    assert_int_equal(room->mem->bytes_read, ROOM_SIZE);
+}
+
+/* Unwritten data outlives any reading beside it. */
+static void what_is_dirty_stays(void **state)
+{
+    struct cache_room *room = *state;
+    assert_int_equal(room_write(room, 5 * EF_SECTOR, EF_SECTOR, 1), EF_OK);
+    assert_int_equal(room_write(room, 9 * EF_SECTOR + 7, 100, 2), EF_OK);
+    for (uint32_t at = EF_BLOCK; at < ROOM_SIZE; at += EF_BLOCK)
+        assert_reads(room, at, EF_BLOCK);
+    assert_int_equal(room_dirty(room), 2);
+    assert_reads(room, 5 * EF_SECTOR, EF_SECTOR);
+    assert_int_equal(room_flush(room), EF_OK);
+    assert_true(room_settled(room));
+}
+
+static void a_sector_that_went_is_known_by_its_digest(void **state)
+{
+    struct cache_room *room = *state;
+    assert_reads(room, 0, EF_BLOCK);
+    for (uint32_t at = EF_BLOCK; at < ROOM_SIZE; at += EF_BLOCK)
+        assert_reads(room, at, EF_BLOCK);
+    assert_false(room->cache->sector[0].have);
+    assert_true(room->cache->sector[0].known);
+    /* So it is not written if it is given the same again. */
+    mem_reset_counts(room->mem);
+    assert_int_equal(ef_cache_write(room->cache, 0, EF_BLOCK, room->model, patient()), EF_OK);
+    assert_int_equal(room_flush(room), EF_OK);
+    assert_int_equal(mem_count(room->mem, MEM_WRITE), 0);
+    assert_int_equal(mem_count(room->mem, MEM_DIGEST), 0);
+}
+
+static void anything_at_once_stays_right(void **state)
+{
+    struct cache_room *room = *state;
+    uint32_t seed = 20261125;
+    for (int i = 0; i < 400; i++) {
+        uint32_t addr = mem_random(&seed) % ROOM_SIZE;
+        uint32_t len = 1 + mem_random(&seed) % (2 * EF_BLOCK);
+        len = ef_min_u32(len, ROOM_SIZE - addr);
+        switch (mem_random(&seed) % 5) {
+        case 0:
+            assert_int_equal(room_write(room, addr, len, seed), EF_OK);
+            break;
+        case 1:
+            addr = ef_align_down(addr, EF_SECTOR);
+            memset(room->model + addr, 0xFF, EF_SECTOR);
+            assert_int_equal(room_erase(room, addr, EF_SECTOR), EF_OK);
+            break;
+        case 2:
+            ef_cache_read_ahead(room->cache, addr, len);
+            break;
+        default:
+            assert_reads(room, addr, len);
+        }
+    }
+    assert_int_equal(room_flush(room), EF_OK);
+    assert_true(room_settled(room));
+    assert_true(held(room) <= LIMIT_SECTORS + 2 * EF_RUN_SECTORS);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, room_open_limited, cache_room_close)
+    const struct CMUnitTest tests[] = {
+        TEST(no_more_than_the_limit_is_held),
+        TEST(memory_is_given_back),
+        TEST(what_is_used_stays),
+        TEST(without_a_limit_all_stays),
+        TEST(what_is_dirty_stays),
+        TEST(a_sector_that_went_is_known_by_its_digest),
+        TEST(anything_at_once_stays_right),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
