@@ -45,8 +45,10 @@ static const struct fuse_opt SPECS[] = {
     TEXT("custom_reset_sequence", reset_sequence),
     TEXT("stub", stub),
     TEXT("size", size_text),
-    TEXT("cache_size", cache_size_text), /* before the name that it begins with */
-    TEXT("cache", cache),
+    TEXT("cache_size", cache_size_text),
+    /* Not the form with a space, which takes --cache_size=... too. */
+    {"--cache=%s", offsetof(struct ef_options, cache), 0},
+    {"cache=%s", offsetof(struct ef_options, cache), 0},
     TEXT("log", log_file),
     FLAG("-f", foreground),
     FLAG("foreground", foreground),
