@@ -30,7 +30,7 @@ versions() {
 # table: ours, each beside its peers, as Markdown.
 table() {
     echo "Flash of $BENCH_SIZE, $BENCH_BAUD baud, a latency of $BENCH_LATENCY ms where no other is" \
-        "named; $(versions | paste -s -d , | sed 's/,/, /')."
+        "named. Peers: $(versions | paste -s -d , | sed 's/,/, /;s/^$/none/')."
     echo
     echo "| chip | scenario | seconds | esptool-js | ratio | esptool | ratio | bytes to chip |" \
         "from chip | commands | digests | erases (sectors) | programs | share |"
