@@ -64,6 +64,20 @@ static void decoder_take(struct ef_slip_decoder *d, uint8_t byte)
     }
 }
 
+/* Takes bytes that stand for themselves, as most do, at once; how many. */
+static size_t decoder_take_plain(struct ef_slip_decoder *d, const uint8_t *in, size_t len)
+{
+    size_t n = 0;
+    while (n < len && in[n] != EF_SLIP_END && in[n] != EF_SLIP_ESC)
+        n++;
+    size_t room = d->cap - d->len;
+    size_t kept = n < room ? n : room;
+    memcpy(d->buf + d->len, in, kept);
+    d->len += kept;
+    d->overrun = d->overrun || kept < n;
+    return n;
+}
+
 enum ef_slip_event ef_slip_decode(struct ef_slip_decoder *d, const uint8_t *in, size_t len,
                                   size_t *used)
 {
@@ -73,7 +87,10 @@ enum ef_slip_event ef_slip_decode(struct ef_slip_decoder *d, const uint8_t *in, 
     }
     for (size_t i = 0; i < len; i++) {
         if (in[i] != EF_SLIP_END) {
-            if (d->in_frame)
+            size_t plain = d->in_frame && !d->escaped ? decoder_take_plain(d, in + i, len - i) : 0;
+            if (plain > 0)
+                i += plain - 1;
+            else if (d->in_frame)
                 decoder_take(d, in[i]);
             else
                 d->noise++;
