@@ -66,6 +66,7 @@ struct ef_flash {
     bool read_digested;     /* read delivers what the chip sent: only from where is unproven */
     bool read_proven;       /* what read delivers needs no more proof */
     bool erases_ahead;      /* write erases first, as far as its command says on arrival */
+    struct ef_digest front; /* of the front of the last write, asked for on the way; len 0: none */
     uint64_t strays;        /* times that a write or erase may have hit other sectors than meant */
     uint64_t slowdowns;     /* times that recover went on at a lower rate of the line */
     struct ef_flash *below; /* owned; NULL at the bottom */
@@ -87,6 +88,12 @@ enum ef_err ef_flash_recover(struct ef_flash *f);
 /* The strays, and the slowdowns, counted in the whole stack. */
 uint64_t ef_flash_strays(const struct ef_flash *f);
 uint64_t ef_flash_slowdowns(const struct ef_flash *f);
+
+/*
+ * What the bottom says of the front of the write before this call: the chip's digest of it, taken
+ * when it was on the flash. Its length is 0 where it was not asked for.
+ */
+const struct ef_digest *ef_flash_front(const struct ef_flash *f);
 
 /* Where the next piece of a read goes. */
 static inline uint8_t *ef_read_at(const struct ef_read *r)

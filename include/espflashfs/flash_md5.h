@@ -41,4 +41,11 @@ enum { EF_GLIMPSE_MAX = 256, EF_GLIMPSES_IN_FLIGHT = 8 };
 enum ef_err ef_session_md5_glimpses(struct ef_session *session, struct ef_digest *list,
                                     size_t count);
 
+/*
+ * One in two halves, for a frame to be sent while a stub computes: it may follow the first half at
+ * once where the stub was idle.
+ */
+enum ef_err ef_session_md5_ask(struct ef_session *session, const struct ef_digest *digest);
+enum ef_err ef_session_md5_hear(struct ef_session *session, struct ef_digest *digest);
+
 #endif

@@ -10,7 +10,7 @@
 enum {
     EF_RUN_SECTORS = EF_BLOCK / EF_SECTOR,    /* dirty, these are worth writing behind */
     EF_STRETCH_SECTORS = 4 * EF_RUN_SECTORS,  /* the most that a flush works on at a time */
-    EF_TRANSFER_SECTORS = 2 * EF_RUN_SECTORS, /* ... and writes: 11 s at 115200 baud */
+    EF_TRANSFER_SECTORS = EF_STRETCH_SECTORS, /* ... and writes: 3 s at 921600 baud, at most */
     EF_WINDOW_SECTORS = 8 * EF_RUN_SECTORS,   /* unwritten at most: one stretch fills up while
                                                  the one before it is worked on ... */
     EF_BLANK_SECTORS = 64 * EF_RUN_SECTORS    /* ... and so many blank ones, which cost little,

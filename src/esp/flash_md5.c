@@ -103,3 +103,14 @@ enum ef_err ef_session_md5_glimpses(struct ef_session *s, struct ef_digest *list
     }
     return first;
 }
+
+enum ef_err ef_session_md5_ask(struct ef_session *s, const struct ef_digest *digest)
+{
+    enum ef_err err = send(s, digest);
+    return err == EF_OK ? send_pause(s) : err;
+}
+
+enum ef_err ef_session_md5_hear(struct ef_session *s, struct ef_digest *digest)
+{
+    return receive(s, EF_COMMAND_TIMEOUT_MS, digest);
+}

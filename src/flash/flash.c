@@ -88,3 +88,10 @@ void ef_flash_free(struct ef_flash *f)
         f = below;
     }
 }
+
+const struct ef_digest *ef_flash_front(const struct ef_flash *f)
+{
+    while (f->below)
+        f = f->below;
+    return &f->front;
+}

@@ -38,9 +38,11 @@ enum { EF_ERASE_S_PER_MIB = 40 };
 /*
  * Erases and programs [addr, addr+len) by one compressed transfer in blocks of
  * `block_size`. Returns when the loader took the last block; on a stub it still works.
+ * `front` (NULL on a ROM): out, the chip's digest of as much of the range as could be asked for
+ * while the line was busy.
  */
 enum ef_err ef_loader_write(struct ef_session *s, uint32_t addr, uint32_t len, const uint8_t *data,
-                            uint32_t block_size);
+                            uint32_t block_size, struct ef_digest *front);
 
 /* The same on a ROM, in plain blocks; each is on the flash when it is answered. */
 enum ef_err ef_loader_write_plain(struct ef_session *s, uint32_t addr, uint32_t len,

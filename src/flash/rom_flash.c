@@ -123,7 +123,7 @@ static enum ef_err rom_read(struct ef_flash *f, struct ef_read *r)
 
 static enum ef_err rom_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data)
 {
-    return ef_loader_write(ef_loader_session(f), addr, len, data, EF_ROM_WRITE_BLOCK);
+    return ef_loader_write(ef_loader_session(f), addr, len, data, EF_ROM_WRITE_BLOCK, NULL);
 }
 
 static enum ef_err rom_erase(struct ef_flash *f, uint32_t addr, uint32_t len)

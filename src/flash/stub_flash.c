@@ -190,7 +190,7 @@ static enum ef_err stub_write(struct ef_flash *f, uint32_t addr, uint32_t len, c
     static const uint8_t STAY[4] = {1, 0, 0, 0};
     struct ef_session *s = ef_loader_session(f);
     uint32_t block = s->wire == EF_WIRE_USB_OTG ? WRITE_BLOCK_OTG : WRITE_BLOCK;
-    enum ef_err err = ef_loader_write(s, addr, len, data, block);
+    enum ef_err err = ef_loader_write(s, addr, len, data, block, &f->front);
     if (err != EF_OK)
         return err;
     err = ef_command(&s->esp, EF_OP_FLASH_DEFL_END, STAY, sizeof(STAY), 0, 0,

@@ -100,6 +100,36 @@ static void reads(void **state)
     }
 }
 
+/* The front is digested while a late block is on its way, once no erase can be under way. */
+static void the_front_of_a_long_write(void **state)
+{
+    struct room *room = *state;
+    enum { LEN = 4 * EF_BLOCK, FRONT = LEN - 0x8000 };
+    for (int i = 0; i < LOADER_COUNT; i++) {
+        enter(room, i);
+        uint32_t x = 11;
+        for (uint32_t k = EF_BLOCK; k < EF_BLOCK + LEN; k++) {
+            x = x * 1664525U + 1013904223U;
+            room->model[k] = (uint8_t)(x >> 24);
+        }
+        const uint8_t *bytes = room->model + EF_BLOCK;
+        assert_int_equal(ef_flash_write(room->flash, EF_BLOCK, LEN, bytes), EF_OK);
+        expect_model(room);
+        const struct ef_digest *front = ef_flash_front(room->flash);
+        assert_int_equal(front->len, LOADERS[i].stub ? FRONT : 0);
+        if (front->len) {
+            uint8_t md5[EF_DIGEST_BYTES];
+            ef_digest_bytes(bytes, front->len, md5);
+            assert_int_equal(front->addr, EF_BLOCK);
+            assert_memory_equal(front->md5, md5, EF_DIGEST_BYTES);
+        }
+        /* Not where it ends in the middle of a block, whose sectors are erased up to the end. */
+        assert_int_equal(ef_flash_write(room->flash, EF_BLOCK, LEN - EF_SECTOR, bytes), EF_OK);
+        assert_int_equal(front->len, 0);
+        expect_model(room);
+    }
+}
+
 static void writes(void **state)
 {
     struct room *room = *state;
@@ -257,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reads, room_open, room_close),
+        cmocka_unit_test_setup_teardown(the_front_of_a_long_write, room_open, room_close),
         cmocka_unit_test_setup_teardown(writes, room_open, room_close),
         cmocka_unit_test_setup_teardown(erases, room_open, room_close),
         cmocka_unit_test_setup_teardown(digests, room_open, room_close),

@@ -114,6 +114,35 @@ static void writes_are_proven(void **state)
     assert_int_equal(ef_flash_strays(room->flash), 0);
 }
 
+/* The chip's digest of the front, taken while the rest was on its way, is half of the proof. */
+static void a_front_is_proven_on_the_way(void **state)
+{
+    struct room *room = *state;
+    struct ef_digest front = {.addr = EF_BLOCK, .len = EF_BLOCK};
+    memset(room->buf, 0x5A, 2 * EF_BLOCK);
+    ef_digest_bytes(room->buf, EF_BLOCK, front.md5);
+    room->bottom->front = front;
+    assert_int_equal(ef_flash_write(room->flash, EF_BLOCK, 2 * EF_BLOCK, room->buf), EF_OK);
+    const struct mem_call *last = &room->mem->call[room->mem->calls - 1];
+    assert_int_equal(last->op, MEM_DIGEST);
+    assert_int_equal(last->addr, 2 * EF_BLOCK);
+    assert_int_equal(last->len, EF_BLOCK);
+    /* One of something else proves nothing. */
+    room->bottom->front.md5[3] ^= 1;
+    assert_int_equal(ef_flash_write(room->flash, EF_BLOCK, 2 * EF_BLOCK, room->buf), EF_OK);
+    assert_int_equal(mem_touched(room->mem, MEM_DIGEST, EF_BLOCK, EF_SECTOR), 1);
+    room->bottom->front = front;
+    room->bottom->front.addr = 0;
+    assert_int_equal(ef_flash_write(room->flash, EF_BLOCK, 2 * EF_BLOCK, room->buf), EF_OK);
+    assert_int_equal(mem_touched(room->mem, MEM_DIGEST, EF_BLOCK, EF_SECTOR), 2);
+    /* A front that is right does not vouch for the rest. */
+    room->bottom->front = front;
+    mem_set_fault(room->mem, MEM_WRITE, (struct mem_fault){.times = 1, .shift = EF_BLOCK});
+    memset(room->buf + EF_BLOCK, 0x77, EF_BLOCK);
+    assert_int_equal(ef_flash_write(room->flash, EF_BLOCK, 2 * EF_BLOCK, room->buf), EF_VERIFY);
+    assert_int_equal(ef_flash_strays(room->flash), 1);
+}
+
 static void write_elsewhere(void **state)
 {
     struct room *room = *state;
@@ -291,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_bytes, room_open, room_close),
         cmocka_unit_test_setup_teardown(another_address_read, room_open, room_close),
         cmocka_unit_test_setup_teardown(writes_are_proven, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_front_is_proven_on_the_way, room_open, room_close),
         cmocka_unit_test_setup_teardown(write_elsewhere, room_open, room_close),
         cmocka_unit_test_setup_teardown(damaged_digests_are_no_strays, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_lost_second_digest_is_a_stray, room_open, room_close),
