@@ -4,8 +4,8 @@
  * that is stale or was tampered with costs time and never gives a wrong byte.
  *
  * One file a board, `image` in a folder named by its MAC, both their user's alone. Any thread,
- * one at a time for one board; calls block for the disk. Failures are logged at debug level and
- * change nothing but the time that the next mount takes.
+ * one at a time for one board; calls block for the disk. Failures are logged (at debug level, but
+ * for a folder that others may write to) and change nothing but the time that the next mount takes.
  */
 #ifndef ESPFLASHFS_IMAGE_H
 #define ESPFLASHFS_IMAGE_H
@@ -33,8 +33,9 @@ enum ef_image_sector { EF_IMAGE_NOTHING, EF_IMAGE_BLANK, EF_IMAGE_BYTES };
 
 /*
  * Reads what is kept of the board into `data` (its flash's size), and of which sectors into
- * `map` (enum ef_image_sector, one byte each); of the others nothing in `data` is touched.
- * False, with `map` all EF_IMAGE_NOTHING, where nothing fit to be used is kept.
+ * `map` (enum ef_image_sector, one byte each); of the others what is in `data` means nothing. A
+ * sector that was damaged on the disk is one of them. False, with `map` all EF_IMAGE_NOTHING, where
+ * nothing fit to be used is kept.
  */
 bool ef_image_load(const struct ef_image_key *key, struct ef_log *log, uint8_t *data, uint8_t *map);
 

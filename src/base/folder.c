@@ -1,14 +1,19 @@
 #include "espflashfs/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { NAMES = 100 };
+enum {
+    NAMES = 100,
+    STALE_S = 3600 /* nobody writes a file for that long */
+};
 
 int ef_folder_open(const char *path)
 {
@@ -32,6 +37,19 @@ static int close_with(int fd, int number)
     close(fd);
     errno = number;
     return -1;
+}
+
+int ef_folder_open_guarded(const char *path)
+{
+    struct stat st;
+    int fd = ef_folder_open(path);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) != 0)
+        return close_with(fd, errno);
+    bool owned = st.st_uid == geteuid() || st.st_uid == 0;
+    bool shared = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0;
+    return owned && !shared ? fd : close_with(fd, EPERM);
 }
 
 int ef_folder_open_private(int folder, const char *name)
@@ -64,6 +82,16 @@ int ef_folder_open_file(int folder, const char *name)
     return fd;
 }
 
+DIR *ef_folder_list(int folder)
+{
+    /* An open file of its own: two lists of one folder, at once, are at two places in it. */
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir && fd >= 0)
+        close_with(fd, errno);
+    return dir;
+}
+
 /* A file that nobody else has, beside `name`; its own name in `temporary`. */
 static int make_temporary(int folder, const char *name, char temporary[NAME_MAX + 1])
 {
@@ -80,9 +108,34 @@ static int make_temporary(int folder, const char *name, char temporary[NAME_MAX 
     return -1;
 }
 
+/* True for what make_temporary made, and its maker left there. */
+static bool is_left_over(int folder, const char *entry, const char *name)
+{
+    struct stat st;
+    size_t len = strlen(name);
+    if (entry[0] != '.' || strncmp(entry + 1, name, len) != 0 || entry[1 + len] != '.' ||
+        strspn(entry + 1 + len, ".0123456789") != strlen(entry + 1 + len))
+        return false;
+    /* A clock may have been set back meanwhile. */
+    return fstatat(folder, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+           (time(NULL) - st.st_mtim.tv_sec > STALE_S || st.st_mtim.tv_sec - time(NULL) > STALE_S);
+}
+
+void ef_folder_tidy(int folder, const char *name)
+{
+    DIR *dir = ef_folder_list(folder);
+    if (!dir)
+        return;
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+        if (is_left_over(folder, entry->d_name, name))
+            unlinkat(folder, entry->d_name, 0);
+    closedir(dir);
+}
+
 bool ef_folder_replace(int folder, const char *name, bool (*write)(void *user, int fd), void *user)
 {
     char temporary[NAME_MAX + 1];
+    ef_folder_tidy(folder, name);
     int fd = make_temporary(folder, name, temporary);
     if (fd < 0)
         return false;

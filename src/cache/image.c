@@ -19,13 +19,14 @@
  *   16  6   MAC
  *   24  4   flash id
  *   28  4   flash size
- *   32  16  MD5 of the 32 bytes before it and of the map
+ *   32  16  MD5 of the 32 bytes before it, of the map and of the digests
  *   64  ..  the map: of each sector a byte, enum ef_image_sector
+ *       ..  the digests: of each sector 16 bytes, its MD5 where bytes are kept, else 0
  *   from the next multiple of 4096 on, the flash; holes where nothing or blank flash is kept
  */
 enum { AT_MAC = 16, AT_FLASH_ID = 24, AT_FLASH_SIZE = 28, AT_MD5 = 32, AT_MAP = 64 };
 
-static const uint8_t MAGIC[AT_MAC] = "espflashfs img1";
+static const uint8_t MAGIC[AT_MAC] = "espflashfs img2";
 static const char NAME[] = "image";
 
 static uint32_t sectors_of(const struct ef_image_key *key)
@@ -33,9 +34,26 @@ static uint32_t sectors_of(const struct ef_image_key *key)
     return key->flash_size / EF_SECTOR;
 }
 
+/* Header, map and digests. */
+static uint32_t head_len(const struct ef_image_key *key)
+{
+    return AT_MAP + sectors_of(key) * (1 + EF_DIGEST_BYTES);
+}
+
+static uint8_t *digest_of(const struct ef_image_key *key, uint8_t *head, uint32_t s)
+{
+    return head + AT_MAP + sectors_of(key) + (size_t)s * EF_DIGEST_BYTES;
+}
+
 static uint64_t contents_at(const struct ef_image_key *key)
 {
-    return ef_align_down(AT_MAP + sectors_of(key) + EF_SECTOR - 1, EF_SECTOR);
+    return ef_align_down(head_len(key) + EF_SECTOR - 1, EF_SECTOR);
+}
+
+/* The folder of all boards' images. */
+static int open_all(const struct ef_image_key *key)
+{
+    return ef_folder_open_guarded(key->folder);
 }
 
 static int open_board(const struct ef_image_key *key, int all)
@@ -45,16 +63,17 @@ static int open_board(const struct ef_image_key *key, int all)
     return ef_folder_open_private(all, name);
 }
 
-/* Header and map, as they are to be for this board; the digest right. */
-static void put_head(const struct ef_image_key *key, const uint8_t *map, uint8_t *head)
+/* The header of this board, and the digest of what is behind it. */
+static void put_header(const struct ef_image_key *key, uint8_t *head)
 {
     memset(head, 0, AT_MAP);
     memcpy(head, MAGIC, sizeof(MAGIC));
     memcpy(head + AT_MAC, key->mac, sizeof(key->mac));
     ef_put_le32(head + AT_FLASH_ID, key->flash_id);
     ef_put_le32(head + AT_FLASH_SIZE, key->flash_size);
-    memcpy(head + AT_MAP, map, sectors_of(key));
-    ef_digest_bytes(head, AT_MAP + sectors_of(key), head + AT_MD5);
+    uint8_t md5[EF_DIGEST_BYTES];
+    ef_digest_bytes(head, head_len(key), md5);
+    memcpy(head + AT_MD5, md5, sizeof(md5));
 }
 
 /* The sectors from `s` on of which the same is kept. */
@@ -81,32 +100,72 @@ static bool read_contents(const struct ef_image_key *key, int fd, uint8_t *data,
     return true;
 }
 
-/* True if the header is this board's, and the map is whole; then `map` is filled. */
-static bool read_head(const struct ef_image_key *key, int fd, uint8_t *map)
+/* True if the header is this board's, and all of the head is whole. */
+static bool read_head(const struct ef_image_key *key, int fd, uint8_t *head)
 {
-    size_t len = AT_MAP + sectors_of(key);
-    uint8_t *found = malloc(2 * len);
-    bool right = found && ef_file_read(fd, found, len, 0);
-    if (right) {
-        memcpy(map, found + AT_MAP, sectors_of(key));
-        put_head(key, map, found + len);
-        right = memcmp(found, found + len, len) == 0;
-    }
+    uint8_t found[AT_MAP];
+    if (!ef_file_read(fd, head, head_len(key), 0))
+        return false;
+    memcpy(found, head, AT_MAP);
+    put_header(key, head);
+    bool right = memcmp(found, head, AT_MAP) == 0;
     for (uint32_t s = 0; s < sectors_of(key) && right; s++)
-        right = map[s] <= EF_IMAGE_BYTES;
-    free(found);
+        right = head[AT_MAP + s] <= EF_IMAGE_BYTES;
     return right;
+}
+
+/* A sector that was damaged on the disk would spoil the question about all those beside it. */
+static void drop_damaged(const struct ef_image_key *key, uint8_t *head, const uint8_t *data,
+                         uint8_t *map)
+{
+    for (uint32_t s = 0; s < sectors_of(key); s++) {
+        uint8_t md5[EF_DIGEST_BYTES];
+        if (map[s] != EF_IMAGE_BYTES)
+            continue;
+        ef_digest_bytes(data + (size_t)s * EF_SECTOR, EF_SECTOR, md5);
+        if (memcmp(md5, digest_of(key, head, s), EF_DIGEST_BYTES) != 0)
+            map[s] = EF_IMAGE_NOTHING;
+    }
+}
+
+static bool read_image(const struct ef_image_key *key, int fd, uint8_t *data, uint8_t *map)
+{
+    uint8_t *head = malloc(head_len(key));
+    bool read = head && read_head(key, fd, head);
+    if (read) {
+        memcpy(map, head + AT_MAP, sectors_of(key));
+        read = read_contents(key, fd, data, map);
+    }
+    if (read)
+        drop_damaged(key, head, data, map);
+    free(head);
+    return read;
+}
+
+static void log_none(const struct ef_image_key *key, struct ef_log *log, int all, int fd)
+{
+    int number = errno;
+    if (all < 0 && number == EPERM)
+        ef_log(log, EF_LOG_WARN,
+               "%s: what is read of boards is not kept: others may write to this folder: run chmod "
+               "go-w on it, or use cache= with a folder of your own",
+               key->folder);
+    else
+        ef_log(log, EF_LOG_DEBUG, "%s: no image of this board: %s", key->folder,
+               fd < 0 ? strerror(number) : "it is of another flash, or damaged");
 }
 
 bool ef_image_load(const struct ef_image_key *key, struct ef_log *log, uint8_t *data, uint8_t *map)
 {
-    int all = ef_folder_open(key->folder);
+    int all = open_all(key);
     int board = all >= 0 ? open_board(key, all) : -1;
     int fd = board >= 0 ? ef_folder_open_file(board, NAME) : -1;
-    bool loaded = fd >= 0 && read_head(key, fd, map) && read_contents(key, fd, data, map);
-    if (!loaded) {
-        ef_log(log, EF_LOG_DEBUG, "%s: no image of this board: %s", key->folder,
-               fd < 0 ? strerror(errno) : "it is of another flash, or damaged");
+    bool loaded = fd >= 0 && read_image(key, fd, data, map);
+    if (loaded) {
+        /* It was of use: the oldest go first. A disk that is read-only keeps its order. */
+        (void)futimens(fd, NULL);
+    } else {
+        log_none(key, log, all, fd);
         memset(map, EF_IMAGE_NOTHING, sectors_of(key));
     }
     if (fd >= 0)
@@ -123,15 +182,29 @@ struct saved {
     const uint8_t *data, *map;
 };
 
+static uint8_t *make_head(const struct saved *image)
+{
+    const struct ef_image_key *key = image->key;
+    uint8_t *head = calloc(1, head_len(key));
+    if (!head)
+        return NULL;
+    memcpy(head + AT_MAP, image->map, sectors_of(key));
+    for (uint32_t s = 0; s < sectors_of(key); s++)
+        if (image->map[s] == EF_IMAGE_BYTES)
+            ef_digest_bytes(image->data + (size_t)s * EF_SECTOR, EF_SECTOR,
+                            digest_of(key, head, s));
+    put_header(key, head);
+    return head;
+}
+
 static bool write_image(void *user, int fd)
 {
     const struct saved *image = user;
     uint32_t sectors = sectors_of(image->key);
-    uint8_t *head = malloc(AT_MAP + sectors);
+    uint8_t *head = make_head(image);
     if (!head)
         return false;
-    put_head(image->key, image->map, head);
-    bool written = ef_file_write(fd, head, AT_MAP + sectors, 0);
+    bool written = ef_file_write(fd, head, head_len(image->key), 0);
     free(head);
     for (uint32_t s = 0, n; s < sectors && written; s += n) {
         n = run_of(image->map, s, sectors);
@@ -150,16 +223,20 @@ struct kept {
     struct timespec at;
 };
 
-static bool look_at(int all, const char *name, struct kept *kept)
+static bool is_board(const char *name)
+{
+    return strlen(name) == 2 * EF_IMAGE_MAC_BYTES &&
+           strspn(name, "0123456789abcdef") == strlen(name);
+}
+
+/* In the folder of one board. */
+static bool look_at(int board, const char *name, struct kept *kept)
 {
     struct stat st;
-    char path[sizeof(kept->name) + sizeof(NAME) + 1];
-    if (strlen(name) != sizeof(kept->name) - 1 || strspn(name, "0123456789abcdef") != strlen(name))
+    ef_folder_tidy(board, NAME);
+    if (fstatat(board, NAME, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
         return false;
-    memcpy(kept->name, name, sizeof(kept->name));
-    snprintf(path, sizeof(path), "%s/%s", name, NAME);
-    if (fstatat(all, path, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
-        return false;
+    snprintf(kept->name, sizeof(kept->name), "%s", name);
     kept->bytes = (uint64_t)st.st_blocks * 512;
     kept->at = st.st_mtim;
     return true;
@@ -174,23 +251,38 @@ static bool is_older(const struct kept *a, const struct kept *b)
 /* The oldest image, and how much all of them are together. False if there is none. */
 static bool find_oldest(int all, struct kept *oldest, uint64_t *bytes)
 {
-    DIR *dir = fdopendir(fcntl(all, F_DUPFD_CLOEXEC, 0));
+    DIR *dir = ef_folder_list(all);
     if (!dir)
         return false;
-    rewinddir(dir);
     struct kept kept;
     bool any = false;
     *bytes = 0;
     for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
-        if (!look_at(all, entry->d_name, &kept))
+        /* Through no link: what it leads to is not ours to count, or to delete. */
+        int board = is_board(entry->d_name) ? ef_folder_open_private(all, entry->d_name) : -1;
+        if (board < 0)
             continue;
-        *bytes += kept.bytes;
-        if (!any || is_older(&kept, oldest))
-            *oldest = kept;
-        any = true;
+        if (look_at(board, entry->d_name, &kept)) {
+            *bytes += kept.bytes;
+            if (!any || is_older(&kept, oldest))
+                *oldest = kept;
+            any = true;
+        }
+        close(board);
     }
     closedir(dir);
     return any;
+}
+
+static bool forget(int all, const struct kept *kept)
+{
+    int board = ef_folder_open_private(all, kept->name);
+    bool gone = board >= 0 && unlinkat(board, NAME, 0) == 0;
+    if (board >= 0)
+        close(board);
+    if (gone)
+        unlinkat(all, kept->name, AT_REMOVEDIR);
+    return gone;
 }
 
 static void forget_oldest(int all, struct ef_log *log)
@@ -199,9 +291,7 @@ static void forget_oldest(int all, struct ef_log *log)
     uint64_t bytes;
     while (find_oldest(all, &oldest, &bytes) &&
            bytes > (uint64_t)EF_IMAGE_FOLDER_MAX_MIB * 1024 * 1024) {
-        char path[sizeof(oldest.name) + sizeof(NAME) + 1];
-        snprintf(path, sizeof(path), "%s/%s", oldest.name, NAME);
-        if (unlinkat(all, path, 0) != 0)
+        if (!forget(all, &oldest))
             return;
         ef_log(log, EF_LOG_DEBUG, "the image of board %s is forgotten", oldest.name);
     }
@@ -211,7 +301,7 @@ bool ef_image_save(const struct ef_image_key *key, struct ef_log *log, const uin
                    const uint8_t *map)
 {
     struct saved image = {.key = key, .data = data, .map = map};
-    int all = ef_folder_open(key->folder);
+    int all = open_all(key);
     int board = all >= 0 ? open_board(key, all) : -1;
     bool saved = board >= 0 && ef_folder_replace(board, NAME, write_image, &image);
     if (!saved)

@@ -35,14 +35,59 @@ crosses() {
     backup_crosses "$@" && between "$low" "$crossed" "$high"
 }
 
-# spoil COMMAND...: its output for the bytes of the image, in place; the file's head stays right.
+board() {
+    start_board --size "$SIZE" --chip esp32 --boot download "$@"
+}
+
+# spoil SECTOR COMMAND...: its output from there on in place of the bytes in the image's file.
 spoil() {
-    "$@" | dd of="$(image)" bs=4k seek=1 conv=notrunc status=none
+    spoil_at=$1
+    shift
+    "$@" | dd of="$(image)" bs=4k seek=$((1 + spoil_at)) conv=notrunc status=none
+}
+
+# One sector that was damaged on the disk crosses; so do all.
+damaged() {
+    spoil "$1" random_bytes "$2" && crosses "$3" "$4" && few_cross
+}
+
+# believe COMMAND...: the image is a whole one of a flash that holds the command's output, as
+# nobody could tell from the file: its checksums are right.
+believe() {
+    stop_board
+    mv "$FLASH" "$WORK/true"
+    "$@" >"$FLASH"
+    board && backup_crosses && stop_board && mv "$WORK/true" "$FLASH" && board
+}
+
+gives_no_wrong_byte() {
+    believe "$@" && backup_crosses
+}
+
+of_another_board() {
+    cp "$(image)" "$WORK/good"
+    stop_board
+    cp "$FLASH" "$WORK/true"
+    random_bytes "$SIZE" >"$FLASH"
+    board --mac 24:0a:c4:99:88:77
+    all_cross && stop_board && mv "$WORK/true" "$FLASH" && board &&
+        mv "$IMAGES/240ac4998877/image" "$WORK/other" && rmdir "$IMAGES/240ac4998877" &&
+        cp "$WORK/other" "$(image)" && all_cross && cmp "$WORK/good" "$(image)"
+}
+
+nothing_is_kept() {
+    all_cross -o cache=none && fails test -e "$IMAGES"
+}
+
+shared_folder() {
+    mkdir -m 0777 "$WORK/shared" && chmod 0777 "$WORK/shared" &&
+        all_cross -o "cache=$WORK/shared" && equal '' "$(ls "$WORK/shared")" &&
+        log_says 'others may write to this folder: run chmod go-w'
 }
 
 rotated() {
-    tail -c +4097 "$FLASH"
-    head -c 4096 "$FLASH"
+    tail -c +4097 "$WORK/true"
+    head -c 4096 "$WORK/true"
 }
 
 blank() {
@@ -52,7 +97,7 @@ blank() {
 # Right where the first sectors of all blocks are, wrong behind.
 wrong_behind_samples() {
     for block in 0 1 2 3 4 5 6 7; do
-        tail -c +$((block * 65536 + 1)) "$FLASH" | head -c 4096
+        tail -c +$((block * 65536 + 1)) "$WORK/true" | head -c 4096
         random_bytes 61440
     done
 }
@@ -66,7 +111,7 @@ change() {
 changed_board() {
     stop_board
     change "$1" "$2"
-    start_board --size "$SIZE" --chip esp32 --boot download
+    board
     crosses "$3" "$4"
 }
 
@@ -81,7 +126,7 @@ restored() {
 
 another_flash() {
     stop_board
-    start_board --size "$SIZE" --chip esp32 --boot download --flash-id 204013
+    board --flash-id 204013
 }
 
 all_cross() {
@@ -116,6 +161,13 @@ without_a_folder() {
     all_cross && rm "$IMAGES" && mv "$IMAGES.away" "$IMAGES"
 }
 
+blind_is_not_kept() {
+    rm -rf "$IMAGES"
+    mount_board -o force,size=256k && dd if="$WORK/new" of="$MNT/flash.bin" bs=4k count=2 \
+        conv=notrunc status=none && unmount_board && same_bytes "$WORK/new" "$FLASH" 8192 &&
+        equal '' "$(find "$XDG_CACHE_HOME" -name image)"
+}
+
 encrypted_is_not_kept() {
     rm -rf "$IMAGES"
     mount_board -o before=no-reset,force || return 1
@@ -124,24 +176,26 @@ encrypted_is_not_kept() {
 }
 
 new_board "$SIZE" --chip esp32 --boot download
+check 'with cache=none nothing is kept, and no folder made' nothing_is_kept
 check 'the first backup brings every byte' all_cross
 check 'what was read is kept, for its user alone' private
 check 'a board that did not change costs digests' few_cross
 check 'an image in another folder is another one' in_another_folder
+check 'one that others may write to is not used, and why' shared_folder
 check 'without any, all bytes cross' all_cross -o cache=none
 check '64 KiB that changed cross, and little else' changed_board 131072 65536 65536 147456
 check 'so does one sector in the middle of a block' changed_board 300000 4096 4096 131072
 
-cp "$(image)" "$WORK/good"
+check 'a sector of it that the disk damaged crosses' damaged 9 4096 4096 131072
+check 'if all of it is damaged, all bytes cross' \
+    damaged 0 "$SIZE" "$SIZE" $((SIZE + SIZE / 20))
 for lie in rotated blank wrong_behind_samples 'random_bytes 512K'; do
-    cp "$WORK/good" "$(image)"
     # Unquoted on purpose: a command and its arguments.
     # shellcheck disable=SC2086
-    spoil $lie
-    check "an image of wrong bytes ($lie) gives none" backup_crosses
+    check "an image of wrong bytes ($lie) gives none" gives_no_wrong_byte $lie
     check '... and is right afterwards' few_cross
 done
-
+check "another board's image in its place is none" of_another_board
 check 'one that is cut short is none' cut_short
 check 'what is restored is what is kept' restored_and_kept
 check 'a link in its place is replaced, not followed' link_replaced
@@ -154,4 +208,9 @@ stop_board
 
 new_board 256K --chip esp32 --boot download --security flash-encryption-dev
 check 'of an encrypted chip nothing is kept' encrypted_is_not_kept
+stop_board
+
+rm -f "$FLASH"
+new_board 256K --chip esp32c3 --security secure-download
+check 'of one in Secure Download Mode neither, though it was written' blind_is_not_kept
 stop_board
