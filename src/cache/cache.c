@@ -38,6 +38,7 @@ void ef_sector_set_have(struct ef_cache *c, uint32_t s)
     if (sector->have)
         return;
     sector->have = true;
+    sector->expected = false;
     c->complete_count += sector->dirty;
     c->evict.held++;
     ef_evict_note_use(c, s);
@@ -49,6 +50,7 @@ void ef_sector_lose(struct ef_cache *c, uint32_t s)
     c->evict.held -= sector->have;
     sector->have = false;
     sector->imaged = false;
+    sector->expected = false;
 }
 
 void ef_sector_set_blank(struct ef_cache *c, uint32_t s, bool blank)

@@ -25,6 +25,7 @@ enum {
 struct sector {
     bool have, dirty, known;
     bool imaged;      /* the bytes are those of the image on disk, and no more if not `have` */
+    bool expected;    /* not `have`: the bytes are those that a question was put together from */
     bool fetching;    /* a read job covers it */
     bool streaming;   /* a stream will be here soon: worth waiting for by who reads on */
     bool writing;     /* a flush of a copy of it is under way */

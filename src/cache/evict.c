@@ -33,6 +33,8 @@ static void forget_block(struct ef_cache *c, uint32_t first, uint32_t end)
 void ef_evict(struct ef_cache *c)
 {
     struct evict *e = &c->evict;
+    if (c->suspect || c->healing)
+        return;
     uint32_t blocks = (c->sectors + EF_RUN_SECTORS - 1) / EF_RUN_SECTORS;
     /* Twice round: all may be marked as used at first. */
     for (uint32_t looked = 0; e->held > e->limit && looked < 2 * blocks; looked++) {

@@ -4,7 +4,8 @@
  *
  * Whole blocks go, by the clock: one that was used since the hand last came by has another
  * round. The chip's digest of a sector is kept when its bytes go. Never evicted: what is not
- * written yet, and what a job or a question is about.
+ * written yet, and what a job or a question is about; and nothing while a damaged command may
+ * have hit other sectors, which are written again from what is held of them.
  */
 #ifndef ESPFLASHFS_EVICT_H
 #define ESPFLASHFS_EVICT_H

@@ -68,8 +68,10 @@ static enum ef_err recheck_digest(struct ef_cache *c, uint32_t s, struct recheck
     pthread_mutex_unlock(&c->lock);
     enum ef_err err = ef_cache_digest(c, s, 1, chip, FOREVER);
     pthread_mutex_lock(&c->lock);
-    if (err == EF_OK && sector->known && memcmp(chip, sector->md5, EF_DIGEST_BYTES) != 0)
+    if (err == EF_OK && sector->known && memcmp(chip, sector->md5, EF_DIGEST_BYTES) != 0) {
+        sector->known = false; /* its old contents are to be written, if they are given again */
         found->unknown++;
+    }
     return err;
 }
 

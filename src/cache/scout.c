@@ -228,6 +228,7 @@ static bool put_expected(struct ef_cache *c, struct stretch range)
     for (uint32_t s = range.first; s < range.end; s++) {
         struct guess g = guess(c, s);
         blank = blank && g.blank;
+        c->sector[s].expected = true;
         if (c->sector[s].imaged)
             continue;
         if (g.blank)
@@ -316,7 +317,7 @@ static void take_expected(struct ef_cache *c, struct stretch range)
 {
     for (uint32_t s = range.first; s < range.end; s++) {
         /* What was written into part of it meanwhile lies over what is the chip's. */
-        if (c->sector[s].have || c->sector[s].erasing)
+        if (!c->sector[s].expected || c->sector[s].erasing)
             continue;
         ef_sector_set_have(c, s);
         ef_scout_note(c, s);
@@ -384,12 +385,15 @@ void ef_scout_note(struct ef_cache *c, uint32_t s)
 
 void ef_scout_forget(struct ef_cache *c, uint32_t s)
 {
+    if (s >= c->scout.said.first && s < c->scout.said.end)
+        c->scout.said = (struct stretch){0};
     if (s % BLOCK == 0)
         c->scout.sample[s / BLOCK].known = false;
 }
 
 void ef_scout_forget_all(struct ef_cache *c)
 {
+    c->scout.said = (struct stretch){0};
     for (uint32_t block = 0; block < c->scout.blocks; block++)
         c->scout.sample[block].known = false;
 }

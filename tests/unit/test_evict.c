@@ -111,6 +111,63 @@ static void a_sector_that_went_is_known_by_its_digest(void **state)
     assert_int_equal(mem_count(room->mem, MEM_DIGEST), 0);
 }
 
+/* A damaged write hit what is no more held: given its old contents again, it is written. */
+static void what_went_and_was_hit_is_written_again(void **state)
+{
+    struct cache_room *room = *state;
+    for (uint32_t at = 0; at < ROOM_SIZE; at += EF_BLOCK)
+        assert_reads(room, at, EF_BLOCK);
+    assert_true(room->cache->sector[0].known && !room->cache->sector[0].have);
+    assert_int_equal(room_write(room, ROOM_SIZE - EF_BLOCK, EF_SECTOR, 3), EF_OK);
+    mem_set_fault(room->mem, MEM_WRITE,
+                  (struct mem_fault){.times = 1, .shift = EF_BLOCK - ROOM_SIZE});
+    assert_int_equal(room_flush(room), EF_VERIFY);
+    assert_false(room_settled(room));
+    assert_int_equal(ef_cache_write(room->cache, 0, EF_SECTOR, room->model, patient()), EF_OK);
+    assert_int_equal(room_flush(room), EF_OK);
+    assert_true(room_settled(room));
+}
+
+static void await_fetch(struct cache_room *room, uint32_t s)
+{
+    struct ef_cache *c = room->cache;
+    pthread_mutex_lock(&c->lock);
+    while (!c->sector[s].fetching)
+        ef_cache_wait(c, patient());
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void *read_much(void *arg)
+{
+    struct cache_room *room = arg;
+    room->thread_err = room_read(room, 0, ROOM_SIZE - 4 * EF_BLOCK);
+    return NULL;
+}
+
+/* Digests that pass before the check: two that fail the first attempt, one that ends the second. */
+enum { WRITE_PROOFS = 3 };
+
+/* What was hit is not forgotten by a reader's work before the check has come to it. */
+static void what_was_hit_stays_until_it_heals(void **state)
+{
+    struct cache_room *room = *state;
+    uint32_t hit = ROOM_SIZE - 2 * EF_BLOCK;
+    for (uint32_t at = ROOM_SIZE - 4 * EF_BLOCK; at < ROOM_SIZE; at += EF_BLOCK)
+        assert_reads(room, at, EF_BLOCK);
+    assert_int_equal(room_write(room, ROOM_SIZE - EF_BLOCK, EF_SECTOR, 3), EF_OK);
+    mem_set_fault(room->mem, MEM_WRITE, (struct mem_fault){.times = 1, .shift = -EF_BLOCK});
+    mem_hold_after(room->mem, MEM_DIGEST, WRITE_PROOFS);
+    room_start(room, room_flush_main);
+    mem_await_held(room->mem);
+    pthread_t reader;
+    assert_int_equal(pthread_create(&reader, NULL, read_much, room), 0);
+    await_fetch(room, 0);
+    mem_release(room->mem);
+    pthread_join(reader, NULL);
+    room_join(room);
+    assert_memory_equal(room->mem->bytes + hit, room->model + hit, EF_SECTOR);
+}
+
 static void anything_at_once_stays_right(void **state)
 {
     struct cache_room *room = *state;
@@ -150,6 +207,8 @@ int main(void)
         TEST(without_a_limit_all_stays),
         TEST(what_is_dirty_stays),
         TEST(a_sector_that_went_is_known_by_its_digest),
+        TEST(what_went_and_was_hit_is_written_again),
+        TEST(what_was_hit_stays_until_it_heals),
         TEST(anything_at_once_stays_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

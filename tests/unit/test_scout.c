@@ -1,6 +1,8 @@
 /* What a sequential reader is given without a byte of it crossing, and that it is right. */
 #include "mem_flash.h"
 
+#include "cache/cache_private.h"
+
 #include "espflashfs/cache.h"
 #include "espflashfs/clock.h"
 
@@ -37,16 +39,21 @@ static void leave(struct room *room)
     room->worker = NULL;
 }
 
-static void enter(struct room *room)
+static void enter_with(struct room *room, bool read_digested)
 {
     leave(room);
     mem_reset_counts(room->mem);
     struct ef_flash *bottom = mem_flash_new(room->mem);
     bottom->read_piece = PIECE;
-    bottom->read_digested = true;
+    bottom->read_digested = read_digested;
     struct ef_flash *flash = ef_flash_retry_new(ef_flash_verify_new(bottom));
     assert_int_equal(ef_worker_start(flash, &room->worker), EF_OK);
     assert_int_equal(ef_cache_new(room->worker, SIZE, NULL, &room->cache), EF_OK);
+}
+
+static void enter(struct room *room)
+{
+    enter_with(room, true);
 }
 
 static int room_close(void **state)
@@ -259,10 +266,55 @@ static void flips_where_slots_are_alike(void **state)
     flip_each_digest(room);
 }
 
+static void await_fetch(struct room *room, uint32_t s)
+{
+    struct ef_cache *c = room->cache;
+    pthread_mutex_lock(&c->lock);
+    while (!c->sector[s].fetching)
+        ef_cache_wait(c, (struct ef_patience){0});
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void *read_here_and_there(void *arg)
+{
+    struct room *room = arg;
+    ef_deadline give_up = ef_deadline_in(30000);
+    struct ef_patience patience = {.interrupted = late, .user = &give_up};
+    ef_cache_read(room->cache, 20 * EF_BLOCK, 4 * EF_BLOCK, room->buf, patience);
+    return NULL;
+}
+
+/*
+ * What is expected of a place that a stream may come to as well, where room is made before the
+ * chip has answered.
+ */
+static void what_is_expected_is_not_forgotten(void **state)
+{
+    enum { HERE = 3 * EF_BLOCK, THERE = 40 * EF_BLOCK };
+    struct room *room = *state;
+    pthread_t reader;
+    memcpy(room->mem->bytes + THERE, room->mem->bytes + HERE, PIECE);
+    enter_with(room, false);
+    ef_cache_limit(room->cache, 8 * EF_BLOCK);
+    mem_hold_after(room->mem, MEM_READ, 3);
+    ef_cache_read_ahead(room->cache, 0, MIB);
+    mem_await_held(room->mem);
+    ef_cache_read_ahead(room->cache, THERE, EF_BLOCK);
+    assert_int_equal(pthread_create(&reader, NULL, read_here_and_there, room), 0);
+    await_fetch(room, 20 * EF_RUN_SECTORS);
+    mem_release(room->mem);
+    pthread_join(reader, NULL);
+    ef_deadline give_up = ef_deadline_in(30000);
+    struct ef_patience patience = {.interrupted = late, .user = &give_up};
+    assert_int_equal(ef_cache_read_on(room->cache, THERE, EF_BLOCK, 0, room->buf, patience), EF_OK);
+    assert_memory_equal(room->buf, room->mem->bytes + THERE, EF_BLOCK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(random_flash_costs_samples, room_open, room_close),
+        cmocka_unit_test_setup_teardown(what_is_expected_is_not_forgotten, room_open, room_close),
         cmocka_unit_test_setup_teardown(blank_flash_does_not_cross, room_open, room_close),
         cmocka_unit_test_setup_teardown(what_lies_before_blank_flash_tells_of_it, room_open,
                                         room_close),
