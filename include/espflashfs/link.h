@@ -11,6 +11,7 @@
 
 enum {
     EF_LINK_FRAME_MAX = 0x8000, /* twice the largest frame a loader sends */
+    EF_LINK_RX = 0x4000,        /* a packet of a stub's read and what comes behind it, escaped */
     EF_LINK_NOISE_MAX = 512     /* a boot log up to the mode that it booted in, and more */
 };
 
@@ -18,7 +19,7 @@ struct ef_link {
     struct ef_line *line; /* not owned */
     struct ef_slip_decoder slip;
     uint8_t frame[EF_LINK_FRAME_MAX];
-    uint8_t rx[4096];
+    uint8_t rx[EF_LINK_RX];
     size_t rx_len, rx_pos;
     bool ready; /* ef_link_wait_begin took in a whole frame */
     char noise[EF_LINK_NOISE_MAX + 1];

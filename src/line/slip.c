@@ -39,43 +39,55 @@ static void decoder_begin(struct ef_slip_decoder *d)
     d->overrun = false;
 }
 
-static void decoder_put(struct ef_slip_decoder *d, uint8_t byte)
+static void decoder_put(struct ef_slip_decoder *d, const uint8_t *bytes, size_t len)
 {
-    if (d->len < d->cap)
-        d->buf[d->len++] = byte;
+    if (len > d->cap - d->len) {
+        len = d->cap - d->len;
+        d->overrun = true;
+    }
+    memcpy(d->buf + d->len, bytes, len);
+    d->len += len;
+}
+
+/* The byte behind an ESC. */
+static void decoder_put_escaped(struct ef_slip_decoder *d, uint8_t byte)
+{
+    static const uint8_t END = EF_SLIP_END;
+    static const uint8_t ESC = EF_SLIP_ESC;
+    d->escaped = false;
+    if (byte == EF_SLIP_ESC_END)
+        decoder_put(d, &END, 1);
+    else if (byte == EF_SLIP_ESC_ESC)
+        decoder_put(d, &ESC, 1);
     else
         d->overrun = true;
 }
 
-static void decoder_take(struct ef_slip_decoder *d, uint8_t byte)
+/* Up to the first `byte`, or `len`. */
+static size_t run_until(const uint8_t *in, size_t len, uint8_t byte)
 {
-    if (d->escaped) {
-        d->escaped = false;
-        if (byte == EF_SLIP_ESC_END)
-            decoder_put(d, EF_SLIP_END);
-        else if (byte == EF_SLIP_ESC_ESC)
-            decoder_put(d, EF_SLIP_ESC);
-        else
-            d->overrun = true;
-    } else if (byte == EF_SLIP_ESC) {
-        d->escaped = true;
-    } else {
-        decoder_put(d, byte);
-    }
+    const uint8_t *at = len ? memchr(in, byte, len) : NULL;
+    return at ? (size_t)(at - in) : len;
 }
 
-/* Takes bytes that stand for themselves, as most do, at once; how many. */
-static size_t decoder_take_plain(struct ef_slip_decoder *d, const uint8_t *in, size_t len)
+/* Bytes of a frame, without an END. */
+static void decoder_take(struct ef_slip_decoder *d, const uint8_t *in, size_t len)
 {
-    size_t n = 0;
-    while (n < len && in[n] != EF_SLIP_END && in[n] != EF_SLIP_ESC)
-        n++;
-    size_t room = d->cap - d->len;
-    size_t kept = n < room ? n : room;
-    memcpy(d->buf + d->len, in, kept);
-    d->len += kept;
-    d->overrun = d->overrun || kept < n;
-    return n;
+    while (len > 0) {
+        size_t n = 0;
+        if (d->escaped) {
+            decoder_put_escaped(d, in[n++]);
+        } else {
+            n = run_until(in, len, EF_SLIP_ESC);
+            decoder_put(d, in, n);
+            if (n < len) {
+                d->escaped = true;
+                n++;
+            }
+        }
+        in += n;
+        len -= n;
+    }
 }
 
 enum ef_slip_event ef_slip_decode(struct ef_slip_decoder *d, const uint8_t *in, size_t len,
@@ -86,16 +98,14 @@ enum ef_slip_event ef_slip_decode(struct ef_slip_decoder *d, const uint8_t *in, 
         decoder_begin(d);
     }
     for (size_t i = 0; i < len; i++) {
-        if (in[i] != EF_SLIP_END) {
-            size_t plain = d->in_frame && !d->escaped ? decoder_take_plain(d, in + i, len - i) : 0;
-            if (plain > 0)
-                i += plain - 1;
-            else if (d->in_frame)
-                decoder_take(d, in[i]);
-            else
-                d->noise++;
-            continue;
-        }
+        size_t n = run_until(in + i, len - i, EF_SLIP_END);
+        if (d->in_frame)
+            decoder_take(d, in + i, n);
+        else
+            d->noise += n;
+        i += n;
+        if (i == len)
+            break;
         if (!d->in_frame || (d->len == 0 && !d->overrun && !d->escaped)) {
             d->in_frame = true;
             decoder_begin(d);
