@@ -1,6 +1,7 @@
 #include "cache_private.h"
 
 #include "espflashfs/bytes.h"
+#include "espflashfs/clock.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -66,15 +67,16 @@ void ef_cache_touch(struct ef_cache *c)
     clock_gettime(CLOCK_REALTIME, &c->modified);
 }
 
+/*
+ * Many wait, and each piece that comes wakes them all; to ask them all each time costs more than
+ * the rest. So the slices are those of the clock, however often one is woken within.
+ */
 enum ef_err ef_cache_wait(struct ef_cache *c, struct ef_patience patience)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WAIT_SLICE_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    int64_t until_ms = (ef_clock_now_ms() / WAIT_SLICE_MS + 1) * WAIT_SLICE_MS;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_cond_timedwait(&c->changed, &c->lock, &until);
-    if (!patience.interrupted)
+    if (!patience.interrupted || ef_clock_now_ms() < until_ms)
         return EF_OK;
     pthread_mutex_unlock(&c->lock);
     bool stop = patience.interrupted(patience.user);
@@ -267,10 +269,10 @@ void ef_cache_renew(struct ef_cache *c)
 struct ef_cache_state ef_cache_state(struct ef_cache *c)
 {
     pthread_mutex_lock(&c->lock);
-    struct ef_cache_state state = {
-        .dirty_sectors = c->dirty_count, .flush_err = c->flush_err, .changed = c->modified};
-    for (uint32_t s = 0; s < c->sectors; s++)
-        state.known_sectors += c->sector[s].have;
+    struct ef_cache_state state = {.dirty_sectors = c->dirty_count,
+                                   .known_sectors = c->evict.held,
+                                   .flush_err = c->flush_err,
+                                   .changed = c->modified};
     pthread_mutex_unlock(&c->lock);
     return state;
 }

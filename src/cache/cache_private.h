@@ -102,7 +102,10 @@ static inline bool ef_window_is_full(const struct ef_cache *c)
 void ef_sector_lose(struct ef_cache *c, uint32_t s);
 void ef_cache_touch(struct ef_cache *c);
 
-/* Waits up to 100 ms for a change, the lock released meanwhile; EF_INTERRUPTED if told to. */
+/*
+ * Waits up to 100 ms for a change, the lock released meanwhile; EF_INTERRUPTED if told to, which
+ * is asked each time that 100 ms are over.
+ */
 enum ef_err ef_cache_wait(struct ef_cache *c, struct ef_patience patience);
 
 /*
