@@ -35,8 +35,9 @@ parts_join() {
     split -b 10000 "$BIN" "$WORK/part." && cat "$WORK"/part.* | cmp - "$EXPECTED"
 }
 
+# map_reads read|read-private
 map_reads() {
-    python3 "$tools/mapped.py" read "$BIN" | cmp - "$EXPECTED"
+    python3 "$tools/mapped.py" "$1" "$BIN" | cmp - "$EXPECTED"
 }
 
 # map_writes HOW OFFSET: HOW is mapped.py's first word.
@@ -130,7 +131,11 @@ test_map() {
         skip 'mapped reads and writes' 'python3 is not installed'
         return
     }
-    check 'a mapped read' map_reads
+    check 'a mapped read' map_reads read
+    mark_counters
+    check 'a private mapping, written to' map_reads read-private
+    check '... which is not written to the board' untouched
+    check '... and shows what is there, once more' map_reads read
     check 'a mapped write' map_writes write 100000
     check 'a mapped write, its descriptor closed first' map_writes close-first 50000
 }

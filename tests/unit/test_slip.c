@@ -245,7 +245,7 @@ static void decodes_as_bytes_do(void **state)
     unsigned bad = 0;
     uint32_t dice = 1;
     for (unsigned round = 0; round < 20000; round++) {
-        uint8_t in[48];
+        uint8_t in[48] = {0};
         size_t len = 1 + round % sizeof(in);
         for (size_t i = 0; i < len; i++) {
             dice = dice * 1664525 + 1013904223;
