@@ -21,9 +21,10 @@
 #include <stdint.h>
 
 enum {
-    EF_SECTOR = 4096,          /* the smallest erase of the NOR chips in use */
-    EF_BLOCK = 65536,          /* the larger erase that loaders use where it fits */
-    EF_READ_PIECE_MAX = 131072 /* the most that a read proves at a time */
+    EF_SECTOR = 4096,           /* the smallest erase of the NOR chips in use */
+    EF_BLOCK = 65536,           /* the larger erase that loaders use where it fits */
+    EF_READ_PIECE_MAX = 131072, /* the most that a read proves at a time ... */
+    EF_READ_PIECE_SHARED = 8192 /* ... and where the line is shared: see struct ef_read */
 };
 
 struct ef_flash;
@@ -39,6 +40,16 @@ struct ef_read {
     enum ef_err (*piece)(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len);
     /* Asked now and then; true ends the read with EF_INTERRUPTED. May be NULL. */
     bool (*stop)(void *user);
+    /*
+     * Asked at each piece: true while somebody is likely to have this read stopped soon. Then
+     * what is under way, and is lost, is kept small, at some cost. May be NULL.
+     */
+    bool (*shared)(void *user);
+    /*
+     * NULL, or told the chip's digest of bytes that have come, before the piece that they are of
+     * is delivered: for a layer that can ask for it, by a request of its own, on the way.
+     */
+    void (*digest)(void *user, const struct ef_digest *digest, const uint8_t *bytes);
     void *user;
 };
 
@@ -65,6 +76,7 @@ struct ef_flash {
     uint32_t read_piece;    /* bytes proven at a time by read */
     bool read_digested;     /* read delivers what the chip sent: only from where is unproven */
     bool read_proven;       /* what read delivers needs no more proof */
+    bool read_asks_digests; /* read tells digests of all of many pieces, at little cost */
     bool erases_ahead;      /* write erases first, as far as its command says on arrival */
     struct ef_digest front; /* of the front of the last write, asked for on the way; len 0: none */
     uint64_t strays;        /* times that a write or erase may have hit other sectors than meant */
@@ -108,6 +120,11 @@ static inline enum ef_err ef_read_deliver(struct ef_read *r, uint32_t len)
     if (err == EF_OK)
         r->done += len;
     return err;
+}
+
+static inline bool ef_read_is_shared(const struct ef_read *r)
+{
+    return r->shared && r->shared(r->user);
 }
 
 /* The length of the next piece: pieces end at multiples of `piece`, a power of two. */

@@ -1,7 +1,8 @@
 /*
  * The line worker: one thread that owns a flash stack (and so the line), and a queue of
  * jobs by priority. A reader who waits goes before a writer, a writer before read-ahead; a
- * read-ahead that is running is cut short for either. Jobs of one priority run in order.
+ * read-ahead that is running is cut short for either, but for a small piece now and then, so
+ * that it comes to its end. Jobs of one priority run in order.
  *
  * Any thread may submit. A job is shared by its submitter and the worker: each drops it.
  */
@@ -49,6 +50,7 @@ struct ef_job {
     atomic_bool cancelled;
     atomic_int shares;
     bool finished;
+    bool moved; /* a piece of it is there */
     struct ef_worker *worker;
     struct ef_job *next;
 };

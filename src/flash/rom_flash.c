@@ -9,8 +9,12 @@ enum {
     SLOW_READ = 64, /* READ_FLASH_SLOW's fixed reply */
     NUDGE_MS = 300, /* built-in USB: much longer than a reply takes */
     NUDGE_REG = 0x40001000,
-    PIECE = 0x8000, /* proven as a whole */
-    QUEUE_DEPTH = 8 /* requests in flight that the ESP32's ROM took (protocol.md) */
+    PIECE = 0x8000,  /* proven as a whole */
+    QUEUE_DEPTH = 8, /* requests in flight that the ESP32's ROM took (protocol.md) ... */
+    READ_WEIGHT = 1,
+    DIGEST_WEIGHT = 2, /* ... of which a digest's, being longer, counts as two */
+    /* The chip digests these while what it sent before leaves the 128 bytes of its UART. */
+    DIGESTED = 22 * SLOW_READ
 };
 
 static enum ef_err request_slow(struct ef_session *s, uint32_t addr, uint32_t len)
@@ -53,12 +57,19 @@ static enum ef_err receive_slow(struct ef_session *s, uint8_t *buf, uint32_t len
     return err;
 }
 
-/* The requests of one read. Replies come in order and carry no address. */
+/*
+ * The requests of one read; behind every few of them, and at the end of each piece, one for
+ * the digest of what they bring, if that is wanted. Replies come in order and carry no address.
+ */
 struct queue {
     struct ef_session *session;
     struct ef_read *read;
     uint32_t piece;
+    unsigned depth;
     uint32_t asked, got; /* bytes behind read->addr */
+    uint32_t asked_from; /* what the next digest to be asked for begins with ... */
+    uint32_t got_from;   /* ... and the next to come */
+    unsigned weight;     /* of what is in flight */
 };
 
 /* The length of the request at `at`: none reaches into the next piece. */
@@ -68,42 +79,93 @@ static uint32_t request_len(const struct queue *q, uint32_t at)
     return ef_min_u32(ef_min_u32(SLOW_READ, q->read->len - at), to_end);
 }
 
-static enum ef_err fill_queue(struct queue *q, unsigned depth)
+/* True if the digest of what begins at `from` is to follow on the bytes up to `at`. */
+static bool digest_due(const struct queue *q, uint32_t from, uint32_t at)
 {
-    enum ef_err err = EF_OK;
-    while (err == EF_OK && q->asked < q->read->len && q->asked - q->got < depth * SLOW_READ) {
-        uint32_t len = request_len(q, q->asked);
-        err = request_slow(q->session, q->read->addr + q->asked, len);
-        q->asked += len;
+    bool ends = at == q->read->len || (q->read->addr + at) % q->piece == 0;
+    return q->read->digest && at > from && (ends || at - from >= DIGESTED);
+}
+
+static enum ef_err ask_digest(struct queue *q)
+{
+    struct ef_digest digest = {.addr = q->read->addr + q->asked_from,
+                               .len = q->asked - q->asked_from};
+    q->asked_from = q->asked;
+    q->weight += DIGEST_WEIGHT;
+    return ef_session_md5_ask(q->session, &digest);
+}
+
+static enum ef_err ask_bytes(struct queue *q)
+{
+    uint32_t at = q->asked;
+    uint32_t len = request_len(q, at);
+    q->asked += len;
+    q->weight += READ_WEIGHT;
+    return request_slow(q->session, q->read->addr + at, len);
+}
+
+static enum ef_err fill_queue(struct queue *q)
+{
+    for (;;) {
+        bool digest = digest_due(q, q->asked_from, q->asked);
+        unsigned weight = digest ? DIGEST_WEIGHT : READ_WEIGHT;
+        if ((!digest && q->asked == q->read->len) || (q->weight && q->weight + weight > q->depth))
+            return EF_OK;
+        enum ef_err err = digest ? ask_digest(q) : ask_bytes(q);
+        if (err != EF_OK)
+            return err;
     }
+}
+
+static enum ef_err hear_digest(struct queue *q)
+{
+    struct ef_read *r = q->read;
+    struct ef_digest digest = {.addr = r->addr + q->got_from, .len = q->got - q->got_from};
+    enum ef_err err = ef_session_md5_hear(q->session, &digest);
+    if (err == EF_OK)
+        r->digest(r->user, &digest, ef_read_at(r) + (q->got_from - r->done));
+    q->got_from = q->got;
+    q->weight -= DIGEST_WEIGHT;
     return err;
+}
+
+static enum ef_err hear_bytes(struct queue *q, uint8_t *buf)
+{
+    uint32_t len = request_len(q, q->got);
+    q->got += len;
+    q->weight -= READ_WEIGHT;
+    return receive_slow(q->session, buf, len);
 }
 
 /* What is on its way is taken in and dropped, so that the line stays in step. */
 static enum ef_err empty_queue(struct queue *q)
 {
     enum ef_err err = EF_OK;
-    while (err == EF_OK && q->got < q->asked) {
+    while (err == EF_OK && q->weight > 0) {
         uint8_t unwanted[SLOW_READ];
-        uint32_t len = request_len(q, q->got);
-        err = receive_slow(q->session, unwanted, len);
-        q->got += len;
+        struct ef_digest dropped = {.len = DIGESTED};
+        if (!digest_due(q, q->got_from, q->got)) {
+            err = hear_bytes(q, unwanted);
+            continue;
+        }
+        err = ef_session_md5_hear(q->session, &dropped);
+        q->got_from = q->got;
+        q->weight -= DIGEST_WEIGHT;
     }
     return err == EF_OK ? EF_INTERRUPTED : err;
 }
 
-static enum ef_err read_queued(struct queue *q, unsigned depth)
+static enum ef_err read_queued(struct queue *q)
 {
     struct ef_read *r = q->read;
     while (r->done < r->len) {
-        enum ef_err err = r->stop && r->stop(r->user) ? EF_INTERRUPTED : fill_queue(q, depth);
-        if (err == EF_OK) {
-            uint32_t len = request_len(q, q->got);
-            err = receive_slow(q->session, ef_read_at(r) + (q->got - r->done), len);
-            q->got += len;
-        }
+        enum ef_err err = r->stop && r->stop(r->user) ? EF_INTERRUPTED : fill_queue(q);
+        if (err == EF_OK && digest_due(q, q->got_from, q->got))
+            err = hear_digest(q);
+        else if (err == EF_OK)
+            err = hear_bytes(q, ef_read_at(r) + (q->got - r->done));
         uint32_t whole = ef_read_next_len(r, q->piece);
-        if (err == EF_OK && q->got - r->done == whole)
+        if (err == EF_OK && q->got - r->done == whole && !digest_due(q, q->got_from, q->got))
             err = ef_read_deliver(r, whole);
         if (err != EF_OK)
             return err == EF_INTERRUPTED ? empty_queue(q) : err;
@@ -114,8 +176,9 @@ static enum ef_err read_queued(struct queue *q, unsigned depth)
 static enum ef_err rom_read(struct ef_flash *f, struct ef_read *r)
 {
     struct ef_loader_flash *self = (struct ef_loader_flash *)f;
-    struct queue q = {.session = self->session, .read = r, .piece = f->read_piece};
-    enum ef_err err = read_queued(&q, self->depth);
+    struct queue q = {
+        .session = self->session, .read = r, .piece = f->read_piece, .depth = self->depth};
+    enum ef_err err = read_queued(&q);
     bool failed = err != EF_OK && err != EF_INTERRUPTED;
     self->depth = failed ? 1 : QUEUE_DEPTH;
     return err;
@@ -144,6 +207,7 @@ struct ef_flash *ef_flash_rom_new(struct ef_session *session)
     if (!self)
         return NULL;
     self->flash.read_piece = PIECE;
+    self->flash.read_asks_digests = true;
     self->flash.erases_ahead = true;
     self->depth = QUEUE_DEPTH;
     return &self->flash;

@@ -6,15 +6,17 @@
 #include <string.h>
 
 enum {
-    PACKET = 0x1000,      /* the most a stub sends in one frame */
-    PACKET_OTHER = 0xF9B, /* see ef_loader_note_read */
-    PIECE = 0x20000,      /* one READ_FLASH request, proven as a whole: 1.4 s at 921600 baud ... */
-    PIECE_SLOW = 0x10000, /* ... and what a reader waits for below this rate */
+    PACKET = 0x1000,       /* the most a stub sends in one frame */
+    PACKET_SHARED = 0x400, /* who cuts a read short waits for one and a half of them */
+    PACKET_OTHER = 0xF9B,  /* see ef_loader_note_read */
+    PIECE = 0x20000,       /* one READ_FLASH request, proven as a whole: 1.4 s at 921600 baud ... */
+    PIECE_SLOW = 0x10000,  /* ... and what a reader waits for below this rate */
     SLOW_BAUD = 460800,
     WRITE_BLOCK = 0x4000,
     WRITE_BLOCK_OTG = 0x800,        /* what USB-OTG's buffers in the ROM hold */
     CHIP_ERASE_TIMEOUT_MS = 120000, /* and not less, however small the chip ... */
-    CHIP_ERASE_S_PER_MIB = 15       /* ... data sheets: up to 400 s for 32 MiB */
+    CHIP_ERASE_S_PER_MIB = 15,      /* ... data sheets: up to 400 s for 32 MiB */
+    LOST_REPLY_MS = 500             /* behind another one's, it is due at once */
 };
 
 static enum ef_err send_ack(struct ef_session *s, uint32_t total)
@@ -36,10 +38,9 @@ static enum ef_err ask_read(struct ef_session *s, uint32_t addr, uint32_t len, u
                            ef_deadline_in(EF_COMMAND_TIMEOUT_MS));
 }
 
-static enum ef_err hear_read(struct ef_session *s)
+static enum ef_err hear_read(struct ef_session *s, int timeout_ms)
 {
-    return ef_command_receive(&s->esp, EF_OP_READ_FLASH, 0, ef_deadline_in(EF_COMMAND_TIMEOUT_MS),
-                              NULL);
+    return ef_command_receive(&s->esp, EF_OP_READ_FLASH, 0, ef_deadline_in(timeout_ms), NULL);
 }
 
 /*
@@ -112,14 +113,14 @@ static enum ef_err check_transfer_digest(struct ef_session *s, const uint8_t *bu
 }
 
 /*
- * A request that was asked for: its reply, its packets, its digest. With `next`, that request
- * has been asked for when this returns EF_OK. Cut short where r->stop says so.
+ * A request whose reply is here: its packets, its digest. With `next`, that request has been
+ * asked for when this returns EF_OK. Cut short where r->stop says so.
  */
 static enum ef_err read_request(struct ef_session *s, struct ef_read *r,
                                 const struct request *request, const struct request *next)
 {
     uint8_t *buf = ef_read_at(r);
-    enum ef_err err = hear_read(s);
+    enum ef_err err = EF_OK;
     for (uint32_t at = 0; at < request->len && err == EF_OK;) {
         if (r->stop && r->stop(r->user))
             return cut_short(s);
@@ -142,16 +143,45 @@ static struct request plan_request(const struct ef_loader_flash *self, const str
     then.done += ahead;
     struct request request = {.addr = r->addr + then.done,
                               .len = ef_read_next_len(&then, self->flash.read_piece)};
-    request.packet =
-        self->other_cut ? ef_min_u32(PACKET_OTHER, (request.len + 1) / 2) : (uint32_t)PACKET;
+    request.packet = ef_read_is_shared(r) ? PACKET_SHARED : PACKET;
+    if (self->other_cut)
+        request.packet = ef_min_u32(PACKET_OTHER, (request.len + 1) / 2);
     return request;
 }
 
 /* What was asked for is not wanted any more. */
 static enum ef_err take_back(struct ef_session *s)
 {
-    enum ef_err err = hear_read(s);
+    enum ef_err err = hear_read(s, EF_COMMAND_TIMEOUT_MS);
     return err == EF_OK ? cut_short(s) : err;
+}
+
+/* The chip's digest of what the only request of a read is to bring, where it is wanted. */
+static bool wants_digest(const struct ef_read *r, const struct request *request)
+{
+    return r->digest && request->len == r->len;
+}
+
+/*
+ * The first request, and right before it that for the digest: two in flight are taken by every
+ * stub, and so the proof costs no round trip.
+ */
+static enum ef_err begin_read(struct ef_session *s, const struct ef_read *r,
+                              const struct request *request, struct ef_digest *digest)
+{
+    bool both = wants_digest(r, request);
+    *digest = (struct ef_digest){.addr = request->addr, .len = request->len};
+    enum ef_err err = both ? ef_session_md5_ask(s, digest) : EF_OK;
+    if (err == EF_OK)
+        err = ask_read(s, request->addr, request->len, request->packet);
+    if (!both || err != EF_OK)
+        return err == EF_OK ? hear_read(s, EF_COMMAND_TIMEOUT_MS) : err;
+    err = ef_session_md5_hear(s, digest);
+    if (err == EF_REJECTED) {
+        enum ef_err taken = take_back(s);
+        return taken == EF_INTERRUPTED ? err : taken;
+    }
+    return err == EF_OK ? hear_read(s, LOST_REPLY_MS + ef_link_wire_ms(&s->link, PACKET)) : err;
 }
 
 static enum ef_err stub_read(struct ef_flash *f, struct ef_read *r)
@@ -161,7 +191,10 @@ static enum ef_err stub_read(struct ef_flash *f, struct ef_read *r)
     if (r->stop && r->stop(r->user))
         return EF_INTERRUPTED;
     struct request request = plan_request(self, r, 0);
-    enum ef_err err = ask_read(s, request.addr, request.len, request.packet);
+    struct ef_digest digest;
+    enum ef_err err = begin_read(s, r, &request, &digest);
+    if (err != EF_OK)
+        ef_loader_note_read(self, err);
     bool more = true;
     while (err == EF_OK && more) {
         more = request.len < r->len - r->done;
@@ -172,9 +205,13 @@ static enum ef_err stub_read(struct ef_flash *f, struct ef_read *r)
         ef_loader_note_read(self, err);
         if (err != EF_OK)
             break;
+        if (wants_digest(r, &request))
+            r->digest(r->user, &digest, ef_read_at(r));
         err = ef_read_deliver(r, request.len);
         if (err == EF_INTERRUPTED && more)
             err = take_back(s);
+        else if (err == EF_OK && more)
+            err = hear_read(s, EF_COMMAND_TIMEOUT_MS);
         request = next;
     }
     return err;

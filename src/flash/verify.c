@@ -87,15 +87,12 @@ static enum ef_err digest_is(struct ef_flash *f, uint32_t addr, uint32_t len,
  * for it makes all else suspect. So it is asked for again: the right one, said twice in a row,
  * is believed; anything else is the failed proof.
  */
-static enum ef_err expect_digest(struct ef_flash *f, const char *what, uint32_t addr, uint32_t len,
-                                 const uint8_t expected[EF_DIGEST_BYTES])
+static enum ef_err think_again(struct ef_flash *f, const char *what, uint32_t addr, uint32_t len,
+                               const uint8_t expected[EF_DIGEST_BYTES])
 {
     bool right;
-    enum ef_err err = digest_is(f, addr, len, expected, &right);
-    if (right || (err != EF_OK && err != EF_VERIFY))
-        return err;
     for (int i = 0; i < SECOND_THOUGHTS; i++) {
-        err = digest_is(f, addr, len, expected, &right);
+        enum ef_err err = digest_is(f, addr, len, expected, &right);
         if (right)
             continue;
         ef_log(f->log, EF_LOG_WARN, "%s of %u bytes at 0x%x: the chip's digest differs", what,
@@ -108,30 +105,71 @@ static enum ef_err expect_digest(struct ef_flash *f, const char *what, uint32_t 
     return EF_OK;
 }
 
+static enum ef_err expect_digest(struct ef_flash *f, const char *what, uint32_t addr, uint32_t len,
+                                 const uint8_t expected[EF_DIGEST_BYTES])
+{
+    bool right;
+    enum ef_err err = digest_is(f, addr, len, expected, &right);
+    return right || (err != EF_OK && err != EF_VERIFY) ? err
+                                                       : think_again(f, what, addr, len, expected);
+}
+
 /* The transfer's own digest says nothing of the address that it came from: another is asked for. */
-static enum ef_err prove_read(struct ef_flash *f, uint32_t addr, const uint8_t *bytes, uint32_t len)
+static enum ef_err prove_read(struct ef_flash *f, uint32_t addr, const uint8_t *bytes, uint32_t len,
+                              bool doubt)
 {
     uint8_t md5[EF_DIGEST_BYTES];
     ef_digest_bytes(bytes, len, md5);
-    return expect_digest(f, "read", addr, len, md5);
+    return (doubt ? think_again : expect_digest)(f, "read", addr, len, md5);
 }
 
-/* A row of pieces on their way up, each proven by its print. */
+/* Pieces on their way up, each proven by its print, or by digests that come along with it. */
 struct row {
     struct verify *verify;
     struct ef_read *read; /* the caller's */
-    bool doubt;           /* the piece at the read's end needs a digest of its own */
+    uint32_t proven;      /* addresses below this are, by such digests; 0: none came */
+    uint32_t doubt;       /* the length of the piece at the read's end, which must be asked about */
+    bool wrong;           /* a digest differs */
 };
+
+/*
+ * Data and digest are asked for by a request each. One that is damaged makes the two differ,
+ * whatever the range holds, so that here "blank" need not be said twice.
+ */
+static void hear_digest(void *user, const struct ef_digest *digest, const uint8_t *bytes)
+{
+    struct row *row = user;
+    uint8_t md5[EF_DIGEST_BYTES];
+    ef_digest_bytes(bytes, digest->len, md5);
+    if (memcmp(md5, digest->md5, EF_DIGEST_BYTES) != 0) {
+        row->wrong = true;
+        return;
+    }
+    ef_prints_note(&row->verify->prints, digest);
+    uint32_t from = row->proven ? row->proven : row->read->addr + row->read->done;
+    if (digest->addr == from)
+        row->proven = digest->addr + digest->len;
+}
+
+static enum ef_err judge_by_digest(struct row *row, uint32_t addr, uint32_t len)
+{
+    if (row->proven == addr + len && !row->wrong)
+        return ef_read_deliver(row->read, len);
+    row->doubt = len;
+    return EF_INTERRUPTED; /* no digest can be had while more is streaming */
+}
 
 static enum ef_err judge_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
     struct row *row = user;
+    if (row->verify->flash.read_asks_digests)
+        return judge_by_digest(row, addr, len);
     switch (ef_prints_prove(&row->verify->prints, addr, bytes)) {
     case EF_PROOF_YES:
         return ef_read_deliver(row->read, len);
     case EF_PROOF_DOUBT:
-        row->doubt = true;
-        return EF_INTERRUPTED; /* no digest can be had while more is streaming */
+        row->doubt = len;
+        return EF_INTERRUPTED;
     case EF_PROOF_NO:
         break;
     }
@@ -147,45 +185,64 @@ static bool stop_above(void *user)
     return r->stop && r->stop(r->user);
 }
 
-/* What lies at ef_read_at: proven by a digest of all of it, then handed on. */
-static enum ef_err prove_and_deliver(struct ef_flash *f, struct ef_read *r, uint32_t len)
+static bool shared_above(void *user)
 {
-    enum ef_err err = prove_read(f, r->addr + r->done, ef_read_at(r), len);
+    return ef_read_is_shared(((struct row *)user)->read);
+}
+
+/* What lies at ef_read_at: proven by a digest of all of it, then handed on. */
+static enum ef_err prove_and_deliver(struct row *row, uint32_t len)
+{
+    struct ef_read *r = row->read;
+    uint32_t addr = r->addr + r->done;
+    bool proven = row->proven == addr + len && !row->wrong;
+    enum ef_err err = EF_OK;
+    if (!proven)
+        err = prove_read(&row->verify->flash, addr, ef_read_at(r), len, row->wrong);
     return err == EF_OK ? ef_read_deliver(r, len) : err;
+}
+
+static struct ef_read below_of(struct row *row, uint32_t len)
+{
+    const struct ef_read *r = row->read;
+    return (struct ef_read){.addr = r->addr + r->done,
+                            .len = len,
+                            .buf = ef_read_at(r),
+                            .stop = stop_above,
+                            .shared = shared_above,
+                            .digest = hear_digest,
+                            .user = row};
 }
 
 static enum ef_err read_row(struct verify *v, struct ef_read *r, uint32_t len)
 {
     struct row row = {.verify = v, .read = r};
-    struct ef_read below = {.addr = r->addr + r->done,
-                            .len = len,
-                            .buf = ef_read_at(r),
-                            .rolling = r->rolling,
-                            .piece = judge_piece,
-                            .stop = stop_above,
-                            .user = &row};
+    struct ef_read below = below_of(&row, len);
+    below.rolling = r->rolling;
+    below.piece = judge_piece;
+    if (!v->flash.read_asks_digests)
+        below.digest = NULL; /* a print will do */
     enum ef_err err = ef_flash_read(v->flash.below, &below);
-    return row.doubt && err == EF_INTERRUPTED ? prove_and_deliver(&v->flash, r, v->prints.piece)
-                                              : err;
+    return row.doubt && err == EF_INTERRUPTED ? prove_and_deliver(&row, row.doubt) : err;
 }
 
 static enum ef_err read_one(struct verify *v, struct ef_read *r, uint32_t len)
 {
-    struct row row = {.read = r};
-    struct ef_read below = {.addr = r->addr + r->done,
-                            .len = len,
-                            .buf = ef_read_at(r),
-                            .stop = stop_above,
-                            .user = &row};
+    struct row row = {.verify = v, .read = r};
+    struct ef_read below = below_of(&row, len);
     enum ef_err err = ef_flash_read(v->flash.below, &below);
-    return err == EF_OK ? prove_and_deliver(&v->flash, r, len) : err;
+    return err == EF_OK ? prove_and_deliver(&row, len) : err;
 }
 
-/* The length of the row of pieces from here on that prints tell, 0 if the first is none. */
+/* The length of the row of pieces from here on that can be proven in one go, 0 if there is none. */
 static uint32_t row_len(const struct verify *v, const struct ef_read *r)
 {
     uint32_t len = 0;
     uint32_t piece = v->prints.piece;
+    if (ef_read_is_shared(r))
+        return 0;
+    if (v->flash.read_asks_digests)
+        return r->len - r->done;
     while (r->len - r->done - len >= piece &&
            ef_prints_tell(&v->prints, r->addr + r->done + len, piece))
         len += piece;
@@ -201,11 +258,12 @@ static enum ef_err verify_read(struct ef_flash *f, struct ef_read *r)
         ef_prints_forget(&v->prints, 0, f->size);
     }
     /* For less, prints cost more than they save. */
-    if (f->read_digested && r->len >= PRINTS_FROM_PIECES * v->prints.piece)
+    if (f->read_digested && r->len >= PRINTS_FROM_PIECES * v->prints.piece && !ef_read_is_shared(r))
         err = ef_prints_take(&v->prints, f->below, r);
     while (err == EF_OK && r->done < r->len) {
         uint32_t row = row_len(v, r);
-        err = row ? read_row(v, r, row) : read_one(v, r, ef_read_next_len(r, v->prints.piece));
+        uint32_t piece = ef_read_is_shared(r) ? EF_READ_PIECE_SHARED : v->prints.piece;
+        err = row ? read_row(v, r, row) : read_one(v, r, ef_read_next_len(r, piece));
     }
     return err;
 }

@@ -8,7 +8,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { WAIT_SLICE_MS = 100 };
+enum {
+    WAIT_SLICE_MS = 100,
+    SHARED_MS = 3000, /* who had a read-ahead cut short may be back as long as that after */
+    CUTS_MAX = 8      /* streams in a row that got nowhere; the next one brings a piece */
+};
 
 struct queue {
     struct ef_job *head, *tail;
@@ -24,6 +28,9 @@ struct ef_worker {
     struct ef_job *running;
     atomic_bool preempt; /* somebody waits who goes before the running read-ahead */
     bool stopping;
+    /* The thread's own. */
+    int64_t cut_at_ms; /* when somebody last had a read-ahead cut short; 0: never */
+    unsigned cuts;     /* streams since then that were, before they brought anything */
 };
 
 struct ef_job *ef_job_new(enum ef_job_kind kind, enum ef_priority priority, uint32_t addr,
@@ -77,12 +84,40 @@ static struct ef_job *queue_pop(struct queue *q)
     return job;
 }
 
+static bool in_the_way(const struct ef_job *job)
+{
+    return job->priority == EF_PRIORITY_AHEAD && atomic_load(&job->worker->preempt);
+}
+
+/* Who reads here and there without a pause would have a stream wait for ever. */
+static bool has_its_turn(const struct ef_job *job)
+{
+    return job->kind == EF_JOB_STREAM && !job->moved && job->worker->cuts >= CUTS_MAX;
+}
+
 /* A read ends early when its submitter left, or a read-ahead is in somebody's way. */
 static bool should_stop(void *user)
 {
     struct ef_job *job = user;
-    return atomic_load(&job->cancelled) ||
-           (job->priority == EF_PRIORITY_AHEAD && atomic_load(&job->worker->preempt));
+    return atomic_load(&job->cancelled) || (in_the_way(job) && !has_its_turn(job));
+}
+
+static bool is_shared(void *user)
+{
+    const struct ef_job *job = user;
+    int64_t cut_at_ms = job->worker->cut_at_ms;
+    return job->priority == EF_PRIORITY_AHEAD && cut_at_ms != 0 &&
+           ef_clock_now_ms() - cut_at_ms < SHARED_MS;
+}
+
+static void note_cut(struct ef_worker *w, const struct ef_job *job)
+{
+    if (job->err == EF_INTERRUPTED && in_the_way(job)) {
+        w->cut_at_ms = ef_clock_now_ms();
+        w->cuts += job->kind == EF_JOB_STREAM;
+    }
+    if (job->moved)
+        w->cuts = 0;
 }
 
 static bool another_waits(const struct ef_job *job)
@@ -97,8 +132,10 @@ static bool another_waits(const struct ef_job *job)
 static enum ef_err forward_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t len)
 {
     struct ef_job *job = user;
+    job->moved = true;
     bool go_on = !job->on_piece || job->on_piece(job->user, addr, bytes, len);
-    return go_on && !(job->kind == EF_JOB_STREAM && another_waits(job)) ? EF_OK : EF_INTERRUPTED;
+    bool gives_way = job->kind == EF_JOB_STREAM && (in_the_way(job) || another_waits(job));
+    return go_on && !gives_way ? EF_OK : EF_INTERRUPTED;
 }
 
 static void run_read(struct ef_flash *flash, struct ef_job *job)
@@ -109,9 +146,11 @@ static void run_read(struct ef_flash *flash, struct ef_job *job)
                         .rolling = job->kind == EF_JOB_STREAM,
                         .piece = forward_piece,
                         .stop = should_stop,
+                        .shared = is_shared,
                         .user = job};
     job->err = ef_flash_read(flash, &r);
     job->done = r.done;
+    note_cut(job->worker, job);
 }
 
 static void run_digest(struct ef_flash *flash, struct ef_job *job)

@@ -16,6 +16,7 @@ void *ef_flash_wrap(struct ef_flash *below, size_t bytes, const char *name,
     f->read_piece = below->read_piece;
     f->read_digested = below->read_digested;
     f->read_proven = below->read_proven;
+    f->read_asks_digests = below->read_asks_digests;
     f->below = below;
     f->log = below->log;
     return f;

@@ -46,7 +46,11 @@ struct mem {
     unsigned hold;               /* bits 1 << mem_op: such operations wait before they begin */
     unsigned hold_from[MEM_OPS]; /* counts of the operations that still pass */
     bool held;                   /* one waits now */
+    unsigned stops_asked;        /* how often a read that waits asked whether to stop */
     bool freed;                  /* the layer was */
+    bool tells_digests;          /* a read tells them on the way ... */
+    unsigned digest_lies;        /* ... so many of which are wrong */
+    bool shared;                 /* the last read was */
     size_t calls;
     struct mem_call call[MEM_TRACE];
 };
@@ -145,6 +149,18 @@ static inline void mem_await_held(struct mem *mem)
     pthread_mutex_unlock(&mem->lock);
 }
 
+/* Of a read that waits at the gate: true if it waits on although it asked whether to stop. */
+static inline bool mem_waits_on(struct mem *mem)
+{
+    pthread_mutex_lock(&mem->lock);
+    unsigned asked = mem->stops_asked;
+    while (mem->held && mem->stops_asked - asked < 2)
+        pthread_cond_wait(&mem->moved, &mem->lock);
+    bool waits = mem->held;
+    pthread_mutex_unlock(&mem->lock);
+    return waits;
+}
+
 static inline void mem_release(struct mem *mem)
 {
     pthread_mutex_lock(&mem->lock);
@@ -173,6 +189,8 @@ static inline bool mem_wait_gate(struct mem *mem, enum mem_op op, struct ef_read
         pthread_mutex_unlock(&mem->lock);
         stop = r->stop(r->user);
         pthread_mutex_lock(&mem->lock);
+        mem->stops_asked++;
+        pthread_cond_broadcast(&mem->moved);
     }
     mem->held = false;
     pthread_cond_broadcast(&mem->moved);
@@ -214,12 +232,27 @@ static inline uint32_t mem_place(const struct mem *mem, uint32_t addr, uint32_t 
     return (uint32_t)place;
 }
 
+/* Of what is there, whatever the read brought. */
+static inline void mem_tell_digest(struct mem *mem, const struct ef_read *r, uint32_t len)
+{
+    if (!mem->tells_digests || !r->digest)
+        return;
+    struct ef_digest digest = {.addr = r->addr + r->done, .len = len};
+    ef_digest_bytes(mem->bytes + digest.addr, len, digest.md5);
+    if (mem->digest_lies > 0) {
+        mem->digest_lies--;
+        digest.md5[3] ^= 0x40;
+    }
+    r->digest(r->user, &digest, ef_read_at(r));
+}
+
 static inline enum ef_err mem_read(struct ef_flash *f, struct ef_read *r)
 {
     struct mem *mem = ((struct mem_flash *)f)->mem;
     struct mem_fault fault;
     pthread_mutex_lock(&mem->lock);
     bool faulty = mem_begin(mem, MEM_READ, r->addr, r->len, &fault);
+    mem->shared = ef_read_is_shared(r);
     enum ef_err err = mem_wait_gate(mem, MEM_READ, r) ? EF_INTERRUPTED : EF_OK;
     while (err == EF_OK && r->done < r->len) {
         if (faulty && fault.err != EF_OK) {
@@ -234,6 +267,7 @@ static inline enum ef_err mem_read(struct ef_flash *f, struct ef_read *r)
             buf[n / 2] ^= 0x10;
         mem->bytes_read += n;
         pthread_mutex_unlock(&mem->lock);
+        mem_tell_digest(mem, r, n);
         err = ef_read_deliver(r, n);
         if (err == EF_OK && r->done < r->len && r->stop && r->stop(r->user))
             err = EF_INTERRUPTED;

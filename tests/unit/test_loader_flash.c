@@ -16,6 +16,7 @@ struct room {
     struct ef_flash *flash;
     uint8_t model[SIZE], buf[SIZE];
     uint32_t piece_at;
+    uint32_t digested; /* up to there the chip's digests have come */
     unsigned asked, stop_after;
 };
 
@@ -185,6 +186,72 @@ static void digests(void **state)
     }
 }
 
+/* The chip's digests of consecutive ranges, of bytes that are here and right. */
+static void take_digest(void *user, const struct ef_digest *digest, const uint8_t *bytes)
+{
+    struct room *room = user;
+    uint8_t expected[EF_DIGEST_BYTES];
+    ef_digest_bytes(room->model + digest->addr, digest->len, expected);
+    assert_memory_equal(digest->md5, expected, sizeof(expected));
+    assert_memory_equal(bytes, room->model + digest->addr, digest->len);
+    assert_int_equal(digest->addr, room->digested);
+    room->digested += digest->len;
+}
+
+static uint64_t ops_seen(struct room *room, enum ef_op op)
+{
+    return eb_board_counters(room->board->drive->board)->ops[op];
+}
+
+/* A stub's short read brings one digest, a long one none; a ROM's reads are digested whole. */
+static void digests_on_the_way(void **state)
+{
+    struct room *room = *state;
+    static const struct {
+        uint32_t addr, len;
+        bool one; /* READ_FLASH is enough */
+    } RANGES[] = {{0x3000, EF_SECTOR, true}, {0x1234, 99, true}, {0x7F00, 5 * EF_BLOCK, false}};
+    for (int i = 0; i < LOADER_COUNT; i++) {
+        enter(room, i);
+        for (size_t k = 0; k < sizeof(RANGES) / sizeof(RANGES[0]); k++) {
+            struct ef_read r = {.addr = RANGES[k].addr, .len = RANGES[k].len, .buf = room->buf};
+            r.digest = take_digest;
+            r.user = room;
+            room->digested = r.addr;
+            uint64_t md5s = ops_seen(room, EF_OP_SPI_FLASH_MD5);
+            uint64_t reads = ops_seen(room, EF_OP_READ_FLASH);
+            assert_int_equal(ef_flash_read(room->flash, &r), EF_OK);
+            assert_memory_equal(room->buf, room->model + r.addr, r.len);
+            bool all = RANGES[k].one || !LOADERS[i].stub;
+            assert_int_equal(room->digested - r.addr, all ? r.len : 0);
+            md5s = ops_seen(room, EF_OP_SPI_FLASH_MD5) - md5s;
+            assert_true(LOADERS[i].stub ? md5s == RANGES[k].one : md5s > 0);
+            if (LOADERS[i].stub && RANGES[k].one)
+                assert_int_equal(ops_seen(room, EF_OP_READ_FLASH) - reads, 1);
+        }
+        expect_model(room);
+    }
+}
+
+/* A chip that computes no digest: the read behind the request is taken back. */
+static void a_refused_digest_on_the_way(void **state)
+{
+    struct room *room = *state;
+    char why[EB_WHY_CAP];
+    enter(room, 1);
+    struct eb_faults *faults = eb_board_faults(room->board->drive->board);
+    char next[32];
+    snprintf(next, sizeof(next), "reject-op:0x13:%u",
+             (unsigned)ops_seen(room, EF_OP_SPI_FLASH_MD5) + 1);
+    assert_int_equal(eb_faults_add(faults, next, why, sizeof(why)), 0);
+    struct ef_read r = {.addr = 0, .len = EF_SECTOR, .buf = room->buf};
+    r.digest = take_digest;
+    r.user = room;
+    assert_int_equal(ef_flash_read(room->flash, &r), EF_REJECTED);
+    assert_int_equal(ef_flash_read(room->flash, &r), EF_OK);
+    assert_memory_equal(room->buf, room->model, EF_SECTOR);
+}
+
 static bool stop_later(void *user)
 {
     struct room *room = user;
@@ -202,8 +269,10 @@ static void reads_cut_short(void **state)
                                 .len = 2 * EF_BLOCK,
                                 .buf = room->buf,
                                 .stop = stop_later,
+                                .digest = room->stop_after % 2 ? take_digest : NULL,
                                 .user = room};
             room->asked = 0;
+            room->digested = r.addr;
             enum ef_err err = ef_flash_read(room->flash, &r);
             assert_true(err == EF_INTERRUPTED || (err == EF_OK && r.done == r.len));
             assert_memory_equal(room->buf, room->model + 0x300, r.done);
@@ -213,6 +282,37 @@ static void reads_cut_short(void **state)
             ef_digest_bytes(room->model, 100, expected);
             assert_memory_equal(md5, expected, sizeof(md5));
         }
+        expect_model(room);
+    }
+}
+
+/* How often a read of two sectors asks whether to stop: that is, how long its packets are. */
+static unsigned asked_while_reading(struct room *room, bool (*shared)(void *user))
+{
+    struct ef_read r = {.addr = 0, .len = 2 * EF_SECTOR, .buf = room->buf, .stop = stop_later};
+    r.shared = shared;
+    r.user = room;
+    room->asked = 0;
+    room->stop_after = UINT32_MAX;
+    assert_int_equal(ef_flash_read(room->flash, &r), EF_OK);
+    assert_memory_equal(room->buf, room->model, r.len);
+    return room->asked;
+}
+
+static bool say_shared(void *user)
+{
+    (void)user;
+    return true;
+}
+
+static void shared_reads_ask_often(void **state)
+{
+    struct room *room = *state;
+    for (int i = 0; i < LOADER_COUNT; i++) {
+        enter(room, i);
+        unsigned alone = asked_while_reading(room, NULL);
+        unsigned shared = asked_while_reading(room, say_shared);
+        assert_true(LOADERS[i].stub ? shared >= 3 * alone : shared == alone);
         expect_model(room);
     }
 }
@@ -292,6 +392,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(erases, room_open, room_close),
         cmocka_unit_test_setup_teardown(digests, room_open, room_close),
         cmocka_unit_test_setup_teardown(reads_cut_short, room_open, room_close),
+        cmocka_unit_test_setup_teardown(digests_on_the_way, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_refused_digest_on_the_way, room_open, room_close),
+        cmocka_unit_test_setup_teardown(shared_reads_ask_often, room_open, room_close),
         cmocka_unit_test_setup_teardown(gone, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_refused_end_is_a_failed_proof, room_open, room_close),
         cmocka_unit_test_setup_teardown(flipped_bits, room_open, room_close),

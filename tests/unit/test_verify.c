@@ -312,6 +312,67 @@ static void stop_passes_down(void **state)
     assert_int_equal(room->mem->count[MEM_DIGEST], 0);
 }
 
+static void digests_on_the_way(struct room *room)
+{
+    room->flash->read_asks_digests = true;
+    room->mem->tells_digests = true;
+}
+
+static void told_digests_prove(void **state)
+{
+    struct room *room = *state;
+    uint32_t done;
+    digests_on_the_way(room);
+    memset(room->mem->bytes + EF_BLOCK, 0xFF, EF_BLOCK);
+    memset(room->before + EF_BLOCK, 0xFF, EF_BLOCK);
+    assert_int_equal(read_range(room, 123, 3 * EF_BLOCK, &done), EF_OK);
+    assert_memory_equal(room->buf, room->before + 123, 3 * EF_BLOCK);
+    assert_int_equal(room->mem->count[MEM_READ], 1);
+    assert_int_equal(room->mem->count[MEM_DIGEST], 0); /* not even for the blank piece */
+}
+
+static void told_digests_that_differ(void **state)
+{
+    struct room *room = *state;
+    uint32_t done;
+    digests_on_the_way(room);
+    mem_set_fault(room->mem, MEM_READ, (struct mem_fault){.times = 1, .wrong_bytes = true});
+    assert_int_equal(read_range(room, 0, 2 * EF_BLOCK, &done), EF_VERIFY);
+    assert_int_equal(done, 0);
+    mem_set_fault(room->mem, MEM_READ, (struct mem_fault){.times = 1, .shift = EF_BLOCK});
+    assert_int_equal(read_range(room, 0, 2 * EF_BLOCK, &done), EF_VERIFY);
+    assert_int_equal(done, 0);
+}
+
+/* The right digest, said twice in a row, is believed; what came before it is kept. */
+static void a_told_digest_is_damaged(void **state)
+{
+    struct room *room = *state;
+    uint32_t done;
+    digests_on_the_way(room);
+    room->mem->digest_lies = 1;
+    assert_int_equal(read_range(room, 0, 4 * EF_BLOCK, &done), EF_OK);
+    assert_memory_equal(room->buf, room->before, 4 * EF_BLOCK);
+    assert_int_equal(room->mem->call[1].op, MEM_DIGEST);
+    assert_int_equal(room->mem->call[2].op, MEM_DIGEST);
+    assert_int_equal(room->mem->count[MEM_DIGEST], 2);
+    assert_int_equal(room->mem->call[3].op, MEM_READ);
+    assert_int_equal(room->mem->call[3].addr, EF_BLOCK);
+}
+
+/* Who is likely to be cut short loses little. */
+static void shared_reads_are_small(void **state)
+{
+    struct room *room = *state;
+    struct ef_read r = {.addr = EF_SECTOR, .len = EF_BLOCK, .buf = room->buf, .shared = say_stop};
+    assert_int_equal(ef_flash_read(room->flash, &r), EF_OK);
+    assert_memory_equal(room->buf, room->before + EF_SECTOR, EF_BLOCK);
+    assert_int_equal(room->mem->count[MEM_READ], EF_BLOCK / EF_READ_PIECE_SHARED + 1);
+    for (size_t i = 0; i < room->mem->calls; i++)
+        assert_true(room->mem->call[i].len <= EF_READ_PIECE_SHARED);
+    assert_true(room->mem->shared);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +394,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(blank_is_asked_twice, room_open, room_close),
         cmocka_unit_test_setup_teardown(an_erase_is_proven_once, room_open, room_close),
         cmocka_unit_test_setup_teardown(stop_passes_down, room_open, room_close),
+        cmocka_unit_test_setup_teardown(told_digests_prove, room_open, room_close),
+        cmocka_unit_test_setup_teardown(told_digests_that_differ, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_told_digest_is_damaged, room_open, room_close),
+        cmocka_unit_test_setup_teardown(shared_reads_are_small, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

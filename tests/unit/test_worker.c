@@ -168,6 +168,42 @@ static void read_ahead_gives_way(void **state)
     }
 }
 
+/* A stream that waits at the flash, and a reader who comes then: true if the stream is cut. */
+static bool is_cut_by_a_reader(struct room *room, bool *shared)
+{
+    mem_hold(room->mem, MEM_READ);
+    struct ef_job *stream = submit(room, EF_JOB_STREAM, EF_PRIORITY_AHEAD, 1);
+    mem_await_held(room->mem);
+    struct ef_job *reader = submit(room, EF_JOB_DIGEST, EF_PRIORITY_READER, 2);
+    if (mem_waits_on(room->mem))
+        mem_release(room->mem);
+    assert_int_equal(wait_and_drop(room, reader), EF_OK);
+    assert_int_equal(ef_worker_wait(room->worker, stream, NULL, NULL), EF_INTERRUPTED);
+    bool cut = !stream->moved;
+    ef_job_drop(stream);
+    *shared = room->mem->shared;
+    mem_release(room->mem);
+    return cut;
+}
+
+/* A reader who never pauses has a stream cut short many times, and not for ever. */
+static void a_stream_comes_to_its_turn(void **state)
+{
+    struct room *room = *state;
+    unsigned cut = 0;
+    bool shared;
+    assert_true(is_cut_by_a_reader(room, &shared));
+    assert_false(shared);
+    while (is_cut_by_a_reader(room, &shared)) {
+        assert_true(shared);
+        assert_true(++cut < 100);
+    }
+    assert_true(shared);
+    assert_true(cut >= 4);
+    /* That was its turn. */
+    assert_true(is_cut_by_a_reader(room, &shared));
+}
+
 static void others_are_not_cut_short(void **state)
 {
     struct room *room = *state;
@@ -408,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(failures_reach_the_submitter, room_open, room_close),
         cmocka_unit_test_setup_teardown(by_priority_then_in_order, room_open, room_close),
         cmocka_unit_test_setup_teardown(read_ahead_gives_way, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_stream_comes_to_its_turn, room_open, room_close),
         cmocka_unit_test_setup_teardown(others_are_not_cut_short, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_queued_job_is_cancelled, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_read_is_cancelled, room_open, room_close),
