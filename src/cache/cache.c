@@ -1,3 +1,4 @@
+#include "belief.h"
 #include "cache_private.h"
 
 #include "espflashfs/bytes.h"
@@ -165,6 +166,7 @@ void ef_cache_keep_image(struct ef_cache *c, const struct ef_image_key *key)
         return;
     pthread_mutex_lock(&c->lock);
     c->image = key;
+    ef_belief_begin(c);
     if (ef_image_load(key, c->log, c->data, map))
         for (uint32_t s = 0; s < c->sectors; s++)
             c->sector[s].imaged = map[s] != EF_IMAGE_NOTHING;

@@ -60,8 +60,12 @@ struct ef_cache {
     struct scout scout;
     struct evict evict;
     const struct ef_image_key *image; /* NULL: none is kept */
-    int64_t others_at_ms;             /* when a reader who does not read on was last seen */
-    unsigned erases;                  /* under way */
+    struct {
+        uint32_t credit;  /* sectors of the image that may yet be asked about in vain */
+        uint32_t crossed; /* sectors, since the mount */
+    } belief;             /* see belief.h */
+    int64_t others_at_ms; /* when a reader who does not read on was last seen */
+    unsigned erases;      /* under way */
     uint32_t dirty_count;
     uint32_t complete_count; /* dirty and whole: fit to be written behind */
     uint32_t blank_count;

@@ -1,4 +1,5 @@
 /* Bringing sectors in: one read job covers a row of missing sectors. */
+#include "belief.h"
 #include "cache_private.h"
 
 #include "espflashfs/bytes.h"
@@ -40,6 +41,7 @@ static void merge(struct ef_cache *c, uint32_t s, const uint8_t *bytes)
     }
     ef_sector_set_have(c, s);
     ef_scout_note(c, s);
+    ef_belief_note_crossed(c);
 }
 
 static enum ef_err start_stream(struct ef_cache *c, uint32_t s, uint32_t until);

@@ -1,3 +1,4 @@
+#include "belief.h"
 #include "cache_private.h"
 #include "telling.h"
 
@@ -98,6 +99,13 @@ static struct guess guess(const struct ef_cache *c, uint32_t s)
     return (struct guess){.any = there, .source = source};
 }
 
+/* There is an image of the second block of a piece, and none that is still right of the first. */
+static bool is_doubted(const struct ef_cache *c, uint32_t block)
+{
+    uint32_t first = block * BLOCK;
+    return c->sector[first].imaged && !c->sector[first].have && !c->sector[first - BLOCK].imaged;
+}
+
 /*
  * Of a piece, one sample is enough, unless the question about all of it was answered with no,
  * or blank flash begins behind it: perhaps in its middle. Or there is an image of the second
@@ -108,8 +116,7 @@ static bool wants_second(const struct ef_cache *c, uint32_t block)
     const struct scout *sc = &c->scout;
     uint32_t first = block * BLOCK;
     bool doubt = sc->most[first] > 0 && sc->most[first] <= BLOCK;
-    bool imaged = c->sector[first].imaged && !c->sector[first - BLOCK].imaged;
-    return doubt || imaged ||
+    return doubt || is_doubted(c, block) ||
            (block + 1 < sc->blocks && is_blank(sc, block + 1) && !is_blank(sc, block - 1));
 }
 
@@ -141,6 +148,17 @@ static void sample_what_is_held(struct ef_cache *c)
             ef_scout_note(c, block * BLOCK);
 }
 
+/* From block `from` on: the first that lacks a sample to tell if its image is as old as that of
+ * the block before it. All are asked for at once: later, each would cut a stream in two. */
+static uint32_t next_doubted(const struct ef_cache *c, uint32_t from)
+{
+    uint32_t block = from | 1;
+    while (block < c->scout.blocks &&
+           (c->scout.sample[block].known || !settled(c, block) || !is_doubted(c, block)))
+        block += 2;
+    return ef_min_u32(block, c->scout.blocks);
+}
+
 static bool plan_samples(struct ef_cache *c, uint32_t s, struct ask *ask)
 {
     uint32_t block = s / BLOCK;
@@ -150,6 +168,11 @@ static bool plan_samples(struct ef_cache *c, uint32_t s, struct ask *ask)
     ask->block[0] = next_unsampled(c, 0, 2);
     if (ask->block[0] < c->scout.blocks) {
         ask->block[1] = next_unsampled(c, ask->block[0] + 2, 2);
+        return true;
+    }
+    ask->block[0] = next_doubted(c, 0);
+    if (ask->block[0] < c->scout.blocks) {
+        ask->block[1] = next_doubted(c, ask->block[0] + 2);
         return true;
     }
     ask->block[0] = block;
@@ -200,12 +223,14 @@ static uint32_t find_reach(const struct ef_cache *c, uint32_t s, bool blank)
 }
 
 /* The end of the stretch from `s` on that there is a guess at, and that may be asked about. */
-static uint32_t find_end(const struct ef_cache *c, uint32_t s)
+static uint32_t find_end(struct ef_cache *c, uint32_t s)
 {
     const struct scout *sc = &c->scout;
     bool blank = guess(c, s).blank;
     uint32_t most = sc->most[s];
     uint32_t reach = find_reach(c, s, blank);
+    if (c->sector[s].imaged)
+        reach = ef_min_u32(reach, ef_belief_weigh(c, s));
     bool far = reach > REACH_MAX;
     uint32_t chunk = far ? (uint32_t)REACH_BLANK : ef_min_u32(most, REACH_MAX);
     uint32_t limit = chunk && !far ? (s / chunk + 1) * chunk - s : chunk;
@@ -327,7 +352,10 @@ static void take_expected(struct ef_cache *c, struct stretch range)
 static void hear_range(struct ef_cache *c, const struct ask *ask, const struct ef_job *job)
 {
     struct scout *sc = &c->scout;
-    if (memcmp(job->md5, ask->md5, EF_DIGEST_BYTES) != 0) {
+    bool yes = memcmp(job->md5, ask->md5, EF_DIGEST_BYTES) == 0;
+    if (!yes || ask->enough)
+        ef_belief_hear(c, ask->range, yes);
+    if (!yes) {
         sc->reach = REACH_DOUBT;
         sc->said = (struct stretch){0};
         mark_wrong(sc, ask->range);

@@ -110,6 +110,55 @@ static void a_changed_block_crosses(void **state)
     assert_in_range(room->mem->bytes_read, EF_BLOCK - EF_SECTOR, 2 * EF_BLOCK);
 }
 
+static uint64_t digested(struct room *room)
+{
+    uint64_t bytes = 0;
+    assert_true(room->mem->calls < MEM_TRACE);
+    for (size_t i = 0; i < room->mem->calls; i++)
+        if (room->mem->call[i].op == MEM_DIGEST)
+            bytes += room->mem->call[i].len;
+    return bytes;
+}
+
+/* The first sectors of the blocks, and no digest that a stream cut in pieces would take. */
+static void a_stale_image_costs_samples(void **state)
+{
+    struct room *room = *state;
+    mem_pattern(room->image, SIZE, 9);
+    save(room);
+    enter(room);
+    assert_right(room);
+    assert_int_equal(room->mem->bytes_read, SIZE);
+    assert_true(digested(room) <= SIZE / 16 + 2 * EF_SECTOR);
+}
+
+/* As the flash where it is sampled, and wrong behind: it is not asked about for long. */
+static void an_image_that_begins_right_costs_little(void **state)
+{
+    struct room *room = *state;
+    mem_pattern(room->image, SIZE, 9);
+    for (uint32_t at = 0; at < SIZE; at += EF_BLOCK)
+        memcpy(room->image + at, room->mem->bytes + at, EF_SECTOR);
+    save(room);
+    enter(room);
+    assert_right(room);
+    assert_in_range(room->mem->bytes_read, SIZE - EF_BLOCK, SIZE);
+    assert_true(digested(room) <= SIZE / 3);
+}
+
+/* And is believed again where it is right. */
+static void an_image_that_is_right_in_its_second_half(void **state)
+{
+    struct room *room = *state;
+    mem_pattern(room->image, SIZE / 2, 9);
+    for (uint32_t at = 0; at < SIZE / 2; at += EF_BLOCK)
+        memcpy(room->image + at, room->mem->bytes + at, EF_SECTOR);
+    save(room);
+    enter(room);
+    assert_right(room);
+    assert_in_range(room->mem->bytes_read, SIZE / 2 - EF_BLOCK, SIZE / 2 + 4 * PIECE);
+}
+
 /* All of them valid as files; what they say of the flash is wrong. */
 static void lie_rotated(struct room *room)
 {
@@ -211,9 +260,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, room_open, room_close)
     const struct CMUnitTest tests[] = {
-        TEST(an_unchanged_board_need_not_cross), TEST(what_was_written_is_kept),
-        TEST(unwritten_data_is_not_kept),        TEST(a_changed_block_crosses),
-        TEST(a_wrong_image_gives_no_wrong_byte), TEST(part_of_a_sector_over_a_wrong_image),
+        TEST(an_unchanged_board_need_not_cross),
+        TEST(what_was_written_is_kept),
+        TEST(unwritten_data_is_not_kept),
+        TEST(a_changed_block_crosses),
+        TEST(a_stale_image_costs_samples),
+        TEST(an_image_that_begins_right_costs_little),
+        TEST(an_image_that_is_right_in_its_second_half),
+        TEST(a_wrong_image_gives_no_wrong_byte),
+        TEST(part_of_a_sector_over_a_wrong_image),
         TEST(a_damaged_sector_crosses_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
