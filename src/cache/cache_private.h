@@ -64,7 +64,7 @@ struct ef_cache {
         uint32_t credit;  /* sectors of the image that may yet be asked about in vain */
         uint32_t crossed; /* sectors, since the mount */
     } belief;             /* see belief.h */
-    int64_t others_at_ms; /* when a reader who does not read on was last seen */
+    int64_t others_at_ms; /* when a reader last came beside work for others */
     unsigned erases;      /* under way */
     uint32_t dirty_count;
     uint32_t complete_count; /* dirty and whole: fit to be written behind */

@@ -160,7 +160,7 @@ static enum ef_err start_read(struct ef_cache *c, uint32_t s, uint32_t end,
 {
     struct fetch *f;
     uint32_t count = 0;
-    if (priority == EF_PRIORITY_READER)
+    if (priority == EF_PRIORITY_READER && c->fetches)
         c->others_at_ms = ef_clock_now_ms();
     while (count < FETCH_SECTORS_MAX && s + count < end && missing(&c->sector[s + count], priority))
         count++;

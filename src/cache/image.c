@@ -305,8 +305,11 @@ bool ef_image_save(const struct ef_image_key *key, struct ef_log *log, const uin
     int board = all >= 0 ? open_board(key, all) : -1;
     bool saved = board >= 0 && ef_folder_replace(board, NAME, write_image, &image);
     if (!saved)
-        ef_log(log, EF_LOG_DEBUG, "%s: what was read of this board is not kept: %s", key->folder,
-               strerror(errno));
+        ef_log(
+            log, EF_LOG_WARN,
+            "%s: what was read of this board is not kept for the next mount: %s: cache=DIR keeps "
+            "it elsewhere, cache=none does without",
+            key->folder, strerror(errno));
     else
         forget_oldest(all, log);
     if (board >= 0)

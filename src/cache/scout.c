@@ -11,12 +11,12 @@
 enum {
     BLOCK = EF_RUN_SECTORS,
     PIECE = EF_SCOUT_PIECE,
-    REACH_MAX = 256,    /* 1 MiB: 1 s of the chip's time, for which others wait */
-    REACH_BLANK = 1024, /* with an anchor, and nobody there to wait */
-    REACH_DOUBT = 64,   /* where samples have just misled us */
-    REACH_BESIDE = 16,  /* while somebody else reads here and there: 62 ms */
-    BESIDE_MS = 10000,  /* ... as long as that after the last time */
-    LEAST = 4           /* 16 KiB cross in 0.2 s at 921600 baud: less is not worth a question */
+    REACH_MAX = 256,      /* 1 MiB: 1 s of the chip's time, for which others wait */
+    REACH_BLANK = 1024,   /* with an anchor, and nobody there to wait */
+    REACH_DOUBT = 64,     /* where samples have just misled us */
+    REACH_BESIDE = PIECE, /* while somebody else reads here and there: 125 ms */
+    BESIDE_MS = 10000,    /* ... as long as that after the last time */
+    LEAST = 4             /* 16 KiB cross in 0.2 s at 921600 baud: less is not worth a question */
 };
 
 /* What is expected of a sector: nothing, blank, or what another one holds; itself: the image's. */

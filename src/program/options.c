@@ -217,7 +217,9 @@ static int check_cache_size(struct ef_options *o)
     o->cache_size = DEFAULT_CACHE_SIZE;
     if (o->cache_size_text && (ef_text_to_u64(o->cache_size_text, &o->cache_size) != EF_OK ||
                                o->cache_size < EF_CACHE_LIMIT_MIN))
-        return complain("cache_size=%s: bytes are expected, 2M at least", o->cache_size_text);
+        return complain("cache_size=%s: bytes are expected, 2M at least: digits, or 0x and hex, k "
+                        "or M behind them",
+                        o->cache_size_text);
     return 0;
 }
 
