@@ -23,12 +23,24 @@ static bool missing(const struct sector *sector, enum ef_priority priority)
            !(sector->streaming && priority == EF_PRIORITY_AHEAD);
 }
 
+/* What was known of a sector when it was forgotten is not what the chip holds: it was hit. */
+static void compare_known(struct ef_cache *c, struct sector *sector, const uint8_t *bytes)
+{
+    uint8_t md5[EF_DIGEST_BYTES];
+    if (!sector->known)
+        return;
+    ef_digest_bytes(bytes, EF_SECTOR, md5);
+    sector->known = memcmp(md5, sector->md5, EF_DIGEST_BYTES) == 0;
+    c->unproven = c->unproven || !sector->known;
+}
+
 /* The chip's bytes of one sector have come. What was written meanwhile stays. */
 static void merge(struct ef_cache *c, uint32_t s, const uint8_t *bytes)
 {
     struct sector *sector = &c->sector[s];
     if (sector->have || sector->erasing)
         return;
+    compare_known(c, sector, bytes);
     uint8_t *data = ef_sector_data(c, s);
     sector->imaged = sector->imaged && memcmp(data, bytes, EF_SECTOR) == 0;
     if (sector->dirty) {

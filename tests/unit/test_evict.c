@@ -168,6 +168,33 @@ static void what_was_hit_stays_until_it_heals(void **state)
     assert_memory_equal(room->mem->bytes + hit, room->model + hit, EF_SECTOR);
 }
 
+static void *read_third_block(void *arg)
+{
+    struct cache_room *room = arg;
+    room_read(room, 2 * EF_BLOCK, EF_SECTOR);
+    return NULL;
+}
+
+/* ... nor does a reader who comes to it before the check make it count as right. */
+static void what_went_and_was_hit_is_told(void **state)
+{
+    struct cache_room *room = *state;
+    for (uint32_t at = 0; at < ROOM_SIZE; at += EF_BLOCK)
+        assert_reads(room, at, EF_BLOCK);
+    assert_int_equal(room_write(room, ROOM_SIZE - EF_BLOCK, EF_SECTOR, 3), EF_OK);
+    mem_set_fault(room->mem, MEM_WRITE,
+                  (struct mem_fault){.times = 1, .shift = 3 * EF_BLOCK - ROOM_SIZE});
+    mem_hold_after(room->mem, MEM_DIGEST, WRITE_PROOFS);
+    room_start(room, room_flush_main);
+    mem_await_held(room->mem);
+    pthread_t reader;
+    assert_int_equal(pthread_create(&reader, NULL, read_third_block, room), 0);
+    await_fetch(room, 2 * EF_RUN_SECTORS);
+    mem_release(room->mem);
+    pthread_join(reader, NULL);
+    assert_int_equal(room_join(room), EF_VERIFY);
+}
+
 static void anything_at_once_stays_right(void **state)
 {
     struct cache_room *room = *state;
@@ -209,6 +236,7 @@ int main(void)
         TEST(a_sector_that_went_is_known_by_its_digest),
         TEST(what_went_and_was_hit_is_written_again),
         TEST(what_was_hit_stays_until_it_heals),
+        TEST(what_went_and_was_hit_is_told),
         TEST(anything_at_once_stays_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
