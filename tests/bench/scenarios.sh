@@ -8,11 +8,12 @@
 #   read_two_slots   a board whose second OTA slot equals its first
 #   read_rom         a quarter of random contents, by the ROM alone (not on the ESP8266, which
 #                    has no command for it; nor has esptool-js: see peer.mjs)
+#   read_beside      readers at random places beside a cp: beside.sh, whose lines follow the table
 #   write_same       the image that the board holds
 #   write_changed    that one with 64 KiB changed
 #   write_typical_to_blank, write_typical_to_full, write_random
 
-: "${here:?}" "${size:?}"
+: "${here:?}" "${size:?}" "${notes:?}"
 
 all_scenarios() {
     sed -n 's/^scenario_\([a-z0-9_]*\)() {$/\1/p' "$here/scenarios.sh"
@@ -124,6 +125,20 @@ scenario_read_rom() {
     random "$FLASH"
     peers read_rom
     ours read_rom -o stub=rom
+}
+
+scenario_read_beside() {
+    [ "$BENCH_LINE" = real ] || return 0
+    # So many that they are done before the cp is.
+    places=$((size / 40960))
+    [ "$places" -le 100 ] || places=100
+    if BENCH_CHIPS=$chip BENCH_LATENCY=$latency BESIDE_READS=$places sh "$here/beside.sh" \
+        >"$WORK/beside"; then
+        cat "$WORK/beside"
+        cat "$WORK/beside" >>"$notes"
+    else
+        wrong espflashfs "readers beside a cp: $(cat "$WORK/beside")"
+    fi
 }
 
 scenario_write_same() {

@@ -3,7 +3,7 @@
 #   CHIP SCENARIO WHO ok|WRONG CONNECT SECONDS LIMIT TO FROM COMMANDS DIGESTS ERASES SECTORS PROGRAMS
 # in which LIMIT is seconds, or - where nothing has to cross.
 
-: "${rows:?}"
+: "${rows:?}" "${notes:?}"
 
 row_heading() {
     echo "$BENCH_SIZE, $BENCH_BAUD baud, $BENCH_LATENCY ms latency, line and flash: $BENCH_LINE"
@@ -27,8 +27,17 @@ versions() {
         "$(esptool_program)" version | sed -n '$s/^/esptool /p'
 }
 
-# table: ours, each beside its peers, as Markdown.
+# table: ours, each beside its peers, as Markdown; then what no column is for.
 table() {
+    [ ! -s "$rows" ] || jobs_table
+    [ -s "$notes" ] || return 0
+    echo
+    echo '```'
+    cat "$notes"
+    echo '```'
+}
+
+jobs_table() {
     echo "Flash of $BENCH_SIZE, $BENCH_BAUD baud, a latency of $BENCH_LATENCY ms where no other is" \
         "named. Peers: $(versions | paste -s -d , | sed 's/,/, /;s/^$/none/')."
     echo
