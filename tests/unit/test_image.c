@@ -224,6 +224,58 @@ static void a_wrong_image_gives_no_wrong_byte(void **state)
     }
 }
 
+/* The image stays as it was: what is known now finds no folder. */
+static void leave_image(struct room *room)
+{
+    room->key.folder = "/dev/null/none";
+    leave(room);
+    room->key.folder = room->folder;
+}
+
+/* Each digest in turn is that of the place that this bit of its address leads to. */
+static void flip_each_digest(struct room *room, uint32_t bit)
+{
+    static struct mem_call call[MEM_TRACE];
+    enter(room);
+    assert_right(room);
+    size_t calls = room->mem->calls;
+    assert_true(calls < MEM_TRACE);
+    memcpy(call, room->mem->call, calls * sizeof(*call));
+    leave_image(room);
+    unsigned nth = 0;
+    for (size_t i = 0; i < calls; i++) {
+        if (call[i].op != MEM_DIGEST)
+            continue;
+        uint32_t there = call[i].addr ^ bit;
+        if (there <= SIZE - call[i].len) {
+            enter(room);
+            mem_set_fault(room->mem, MEM_DIGEST,
+                          (struct mem_fault){.after = nth,
+                                             .times = 1,
+                                             .shift = (int64_t)there - (int64_t)call[i].addr});
+            assert_right(room);
+            leave_image(room);
+        }
+        nth++;
+    }
+    assert_true(nth > 0);
+}
+
+/*
+ * An image of a flash in which places a flipped bit apart are swapped, and begin alike: a digest
+ * of the wrong place says what the image does.
+ */
+static void flips_that_agree_with_a_wrong_image(void **state)
+{
+    struct room *room = *state;
+    for (uint32_t at = EF_BLOCK; at < SIZE; at += EF_BLOCK)
+        memcpy(room->mem->bytes + at, room->mem->bytes, EF_SECTOR);
+    for (uint32_t at = 0; at < SIZE; at += PIECE)
+        memcpy(room->image + at, room->mem->bytes + (at ^ (2 * PIECE)), PIECE);
+    save(room);
+    flip_each_digest(room, 2 * PIECE);
+}
+
 /* A written part of a sector lies over the chip's bytes, never over the image's. */
 static void part_of_a_sector_over_a_wrong_image(void **state)
 {
@@ -268,6 +320,7 @@ int main(void)
         TEST(an_image_that_begins_right_costs_little),
         TEST(an_image_that_is_right_in_its_second_half),
         TEST(a_wrong_image_gives_no_wrong_byte),
+        TEST(flips_that_agree_with_a_wrong_image),
         TEST(part_of_a_sector_over_a_wrong_image),
         TEST(a_damaged_sector_crosses_alone),
     };
