@@ -33,7 +33,7 @@ struct ef_cache_state {
 
 /*
  * A cache over the worker's flash of `size` bytes (whole sectors). Memory: `size` bytes of
- * address space, filled as sectors become known, and one run of 64 KiB. Starts a thread.
+ * address space, filled as sectors become known, and one run of 256 KiB. Starts a thread.
  * The worker is not owned and must outlive the cache. EF_NOMEM.
  */
 enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log *log,
