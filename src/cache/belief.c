@@ -26,10 +26,9 @@ void ef_belief_begin(struct ef_cache *c)
     c->belief.credit = c->sectors / AT_FIRST;
 }
 
-static void give_up(struct ef_cache *c, uint32_t s)
+void ef_belief_drop(struct ef_cache *c, uint32_t first, uint32_t end)
 {
-    uint32_t end = ef_min_u32((s + ROW + PIECE - 1) / PIECE * PIECE, c->sectors);
-    for (; s < end; s++)
+    for (uint32_t s = first; s < ef_min_u32(end, c->sectors); s++)
         c->sector[s].imaged = c->sector[s].imaged && c->sector[s].have;
 }
 
@@ -37,7 +36,7 @@ uint32_t ef_belief_weigh(struct ef_cache *c, uint32_t s)
 {
     uint32_t most = LEAST;
     if (c->belief.credit < LEAST) {
-        give_up(c, s);
+        ef_belief_drop(c, s, (s + ROW + PIECE - 1) / PIECE * PIECE);
         return 0;
     }
     /* Half of it: what is left pays for the halves. */

@@ -16,6 +16,9 @@
 /* An image was loaded. */
 void ef_belief_begin(struct ef_cache *c);
 
+/* The image is not believed of sectors [first, end); what was proven meanwhile stays as it is. */
+void ef_belief_drop(struct ef_cache *c, uint32_t first, uint32_t end);
+
 /*
  * Before a question at sector `s`: the image's sectors that it may be about. 0: none, and of the
  * next MiB nothing is expected any more because of the image.

@@ -375,10 +375,8 @@ static void judge_image(struct ef_cache *c, uint32_t block)
     uint8_t md5[EF_DIGEST_BYTES];
     uint32_t first = block * BLOCK;
     ef_digest_bytes(ef_sector_data(c, first), EF_SECTOR, md5);
-    if (memcmp(md5, c->scout.sample[block].md5, EF_DIGEST_BYTES) == 0)
-        return;
-    for (uint32_t s = first; s < ef_min_u32(first + BLOCK, c->sectors); s++)
-        c->sector[s].imaged = c->sector[s].imaged && c->sector[s].have;
+    if (memcmp(md5, c->scout.sample[block].md5, EF_DIGEST_BYTES) != 0)
+        ef_belief_drop(c, first, first + BLOCK);
 }
 
 static void keep_sample(struct ef_cache *c, uint32_t block, const uint8_t md5[EF_DIGEST_BYTES])
