@@ -1,47 +1,25 @@
 /* A board's image on disk in use: what need not cross, and that it never gives a wrong byte. */
+#include "as_cp.h"
 #include "image_room.h"
-
-#include "espflashfs/clock.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 static void leave(struct room *room)
 {
-    ef_cache_free(room->cache);
-    ef_worker_stop(room->worker);
-    room->cache = NULL;
-    room->worker = NULL;
+    as_cp_end(&room->worker, &room->cache);
 }
 
 static void enter(struct room *room)
 {
     leave(room);
-    mem_reset_counts(room->mem);
-    struct ef_flash *bottom = mem_flash_new(room->mem);
-    bottom->read_piece = PIECE;
-    bottom->read_digested = true;
-    struct ef_flash *flash = ef_flash_retry_new(ef_flash_verify_new(bottom));
-    assert_int_equal(ef_worker_start(flash, &room->worker), EF_OK);
-    assert_int_equal(ef_cache_new(room->worker, SIZE, NULL, &room->cache), EF_OK);
+    assert_int_equal(as_cp_start(room->mem, true, &room->worker, &room->cache), EF_OK);
     ef_cache_keep_image(room->cache, &room->key);
 }
 
-static bool late(void *user)
-{
-    return ef_deadline_left_ms(*(ef_deadline *)user) == 0;
-}
-
-/* As cp does: in order, with more asked for ahead. */
 static void assert_right(struct room *room)
 {
-    ef_deadline give_up = ef_deadline_in(30000);
-    struct ef_patience patience = {.interrupted = late, .user = &give_up};
-    memset(room->buf, 0x77, SIZE);
-    for (uint32_t at = 0; at < SIZE; at += EF_BLOCK)
-        assert_int_equal(
-            ef_cache_read_on(room->cache, at, EF_BLOCK, 4 * PIECE, room->buf + at, patience),
-            EF_OK);
+    assert_int_equal(as_cp_read(room->cache, room->buf, SIZE), EF_OK);
     assert_memory_equal(room->buf, room->mem->bytes, SIZE);
 }
 

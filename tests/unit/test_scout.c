@@ -1,5 +1,5 @@
 /* What a sequential reader is given without a byte of it crossing, and that it is right. */
-#include "mem_flash.h"
+#include "as_cp.h"
 
 #include "cache/cache_private.h"
 
@@ -33,22 +33,13 @@ static int room_open(void **state)
 
 static void leave(struct room *room)
 {
-    ef_cache_free(room->cache);
-    ef_worker_stop(room->worker);
-    room->cache = NULL;
-    room->worker = NULL;
+    as_cp_end(&room->worker, &room->cache);
 }
 
 static void enter_with(struct room *room, bool read_digested)
 {
     leave(room);
-    mem_reset_counts(room->mem);
-    struct ef_flash *bottom = mem_flash_new(room->mem);
-    bottom->read_piece = PIECE;
-    bottom->read_digested = read_digested;
-    struct ef_flash *flash = ef_flash_retry_new(ef_flash_verify_new(bottom));
-    assert_int_equal(ef_worker_start(flash, &room->worker), EF_OK);
-    assert_int_equal(ef_cache_new(room->worker, SIZE, NULL, &room->cache), EF_OK);
+    assert_int_equal(as_cp_start(room->mem, read_digested, &room->worker, &room->cache), EF_OK);
 }
 
 static void enter(struct room *room)
@@ -66,21 +57,9 @@ static int room_close(void **state)
     return 0;
 }
 
-static bool late(void *user)
-{
-    return ef_deadline_left_ms(*(ef_deadline *)user) == 0;
-}
-
-/* As cp does: in order, with more asked for ahead. */
 static enum ef_err backup(struct room *room)
 {
-    ef_deadline give_up = ef_deadline_in(30000);
-    struct ef_patience patience = {.interrupted = late, .user = &give_up};
-    memset(room->buf, 0x77, SIZE);
-    enum ef_err err = EF_OK;
-    for (uint32_t at = 0; at < SIZE && err == EF_OK; at += EF_BLOCK)
-        err = ef_cache_read_on(room->cache, at, EF_BLOCK, 4 * PIECE, room->buf + at, patience);
-    return err;
+    return as_cp_read(room->cache, room->buf, SIZE);
 }
 
 static void assert_right(struct room *room)
@@ -279,7 +258,7 @@ static void *read_here_and_there(void *arg)
 {
     struct room *room = arg;
     ef_deadline give_up = ef_deadline_in(30000);
-    struct ef_patience patience = {.interrupted = late, .user = &give_up};
+    struct ef_patience patience = {.interrupted = as_cp_is_late, .user = &give_up};
     ef_cache_read(room->cache, 20 * EF_BLOCK, 4 * EF_BLOCK, room->buf, patience);
     return NULL;
 }
@@ -305,7 +284,7 @@ static void what_is_expected_is_not_forgotten(void **state)
     mem_release(room->mem);
     pthread_join(reader, NULL);
     ef_deadline give_up = ef_deadline_in(30000);
-    struct ef_patience patience = {.interrupted = late, .user = &give_up};
+    struct ef_patience patience = {.interrupted = as_cp_is_late, .user = &give_up};
     assert_int_equal(ef_cache_read_on(room->cache, THERE, EF_BLOCK, 0, room->buf, patience), EF_OK);
     assert_memory_equal(room->buf, room->mem->bytes + THERE, EF_BLOCK);
 }
