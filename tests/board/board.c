@@ -47,7 +47,7 @@ void eb_uart_set_baud(struct eb_board *board, uint32_t baud)
 static void transmit(struct eb_board *board, const uint8_t *bytes, size_t len)
 {
     struct eb_uart *uart = &board->uart;
-    if (len == 0)
+    if (len == 0 || board->nor.powerless)
         return;
     int64_t start_ns = uart->tx_free_ns > board->cpu_ns ? uart->tx_free_ns : board->cpu_ns;
     uart->tx_free_ns = start_ns + (int64_t)len * uart->byte_ns;
@@ -222,6 +222,10 @@ struct eb_board *eb_board_new(const struct eb_config *config, char *why)
     board->firmware_ns = EB_NEVER;
     board->circuit.boot_ns = EB_NEVER;
     board->changed = true;
+    for (size_t i = 0; i < board->faults.count; i++)
+        if (board->faults.list[i].kind == EB_FAULT_POWER)
+            eb_nor_fail_power(&board->nor, board->faults.list[i].index,
+                              eb_faults_random(&board->faults));
     start_rom(board);
     if (config->firmware)
         board->mode = EB_MODE_FIRMWARE;
@@ -266,6 +270,8 @@ void eb_board_input(struct eb_board *board, const uint8_t *bytes, size_t len, in
 
 static bool step(struct eb_board *board, int64_t now_ns)
 {
+    if (board->nor.powerless)
+        return false;
     switch (board->mode) {
     case EB_MODE_ROM:
         return eb_rom_step(board, now_ns);
@@ -281,6 +287,8 @@ static bool step(struct eb_board *board, int64_t now_ns)
 
 static int64_t next_ns(const struct eb_board *board)
 {
+    if (board->nor.powerless)
+        return EB_NEVER;
     switch (board->mode) {
     case EB_MODE_ROM:
         return eb_rom_next_ns(board);
@@ -362,6 +370,11 @@ struct eb_faults *eb_board_faults(struct eb_board *board)
 struct eb_event_log *eb_board_log(struct eb_board *board)
 {
     return &board->log;
+}
+
+bool eb_board_powerless(const struct eb_board *board)
+{
+    return board->nor.powerless;
 }
 
 bool eb_board_take_changed(struct eb_board *board)

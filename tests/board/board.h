@@ -111,6 +111,9 @@ struct eb_nor *eb_board_nor_to_fill(struct eb_board *board); /* for tests */
 struct eb_faults *eb_board_faults(struct eb_board *board);
 struct eb_event_log *eb_board_log(struct eb_board *board);
 
+/* Its power failed (see faults.h): nothing comes from it, and it hears nothing. */
+bool eb_board_powerless(const struct eb_board *board);
+
 /* True once after anything that the counters' file shows has changed. */
 bool eb_board_take_changed(struct eb_board *board);
 

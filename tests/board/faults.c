@@ -1,5 +1,7 @@
 #include "faults.h"
 
+#include "dice.h"
+
 #include "espflashfs/text.h"
 
 #include <stdio.h>
@@ -21,7 +23,7 @@ static const struct spelling SPELLINGS[] = {
     {"dup", EB_FAULT_DUP, "dn"},          {"delay", EB_FAULT_DELAY, "dnn"},
     {"silence", EB_FAULT_SILENCE, "dno"}, {"random-flip", EB_FAULT_RANDOM_FLIP, "dn"},
     {"reject", EB_FAULT_REJECT, "n"},     {"reject-op", EB_FAULT_REJECT_OP, "nn"},
-    {"damage", EB_FAULT_DAMAGE, "dnno"},
+    {"damage", EB_FAULT_DAMAGE, "dnno"},  {"power", EB_FAULT_POWER, "n"},
 };
 
 const char *eb_faults_help(void)
@@ -36,6 +38,8 @@ const char *eb_faults_help(void)
            "                         the counter `damaged` has how many it hit\n"
            "  reject:K               answer the K-th command with an error, don't run it\n"
            "  reject-op:0xNN:K       the same for the K-th command of one opcode\n"
+           "  power:K                power fails during the K-th erase command or page program,\n"
+           "                         which is left half done; the board is gone: it ends\n"
            "  DIR is in (host to board) or out; N counts bytes since the start, from 0;\n"
            "  K counts from 1.\n";
 }
@@ -46,15 +50,9 @@ void eb_faults_init(struct eb_faults *faults, uint64_t seed)
     faults->random = seed != 0 ? seed : 1;
 }
 
-/* xorshift64*: small, seeded, good enough to pick bits. */
 uint64_t eb_faults_random(struct eb_faults *faults)
 {
-    uint64_t x = faults->random;
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    faults->random = x;
-    return x * 0x2545F4914F6CDD1DULL;
+    return eb_dice_roll(&faults->random);
 }
 
 static int split(char *text, char *fields[FIELDS_MAX])
@@ -122,7 +120,7 @@ int eb_faults_add(struct eb_faults *faults, const char *spec, char *why, size_t 
         struct eb_fault fault = {.kind = SPELLINGS[i].kind};
         if (!parse_fields(&SPELLINGS[i], fields + 1, count - 1, &fault))
             break;
-        if (fault.kind != EB_FAULT_REJECT && fault.kind != EB_FAULT_REJECT_OP)
+        if (fault.kind < EB_FAULT_REJECT)
             faults->touches_bytes[fault.direction] = true;
         faults->list[faults->count++] = fault;
         return 0;
@@ -170,6 +168,7 @@ static void apply(struct eb_faults *faults, const struct eb_fault *fault, uint64
         break;
     case EB_FAULT_REJECT:
     case EB_FAULT_REJECT_OP:
+    case EB_FAULT_POWER:
         break;
     }
 }

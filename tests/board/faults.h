@@ -19,15 +19,16 @@ enum eb_fault_kind {
     EB_FAULT_SILENCE,
     EB_FAULT_RANDOM_FLIP,
     EB_FAULT_DAMAGE,
-    EB_FAULT_REJECT,
-    EB_FAULT_REJECT_OP
+    EB_FAULT_REJECT, /* from here on: not of single bytes */
+    EB_FAULT_REJECT_OP,
+    EB_FAULT_POWER
 };
 
 struct eb_fault {
     enum eb_fault_kind kind;
     enum eb_direction direction;
     uint8_t op;     /* REJECT_OP */
-    uint64_t index; /* byte index from 0, or the K-th command from 1 */
+    uint64_t index; /* byte index from 0, or the K-th command or flash operation from 1 */
     uint64_t count; /* SILENCE: bytes; FLIP: bit; DELAY: ms; RANDOM_FLIP, DAMAGE: per million */
     uint64_t above_baud; /* DAMAGE */
 };

@@ -1,5 +1,7 @@
 #include "nor.h"
 
+#include "dice.h"
+
 #include "espflashfs/bytes.h"
 
 #include <errno.h>
@@ -86,6 +88,50 @@ void eb_nor_close(struct eb_nor *nor)
     *nor = (struct eb_nor){0};
 }
 
+void eb_nor_fail_power(struct eb_nor *nor, uint64_t op, uint64_t seed)
+{
+    nor->powerless = false;
+    nor->power_op = op == 0 ? 0 : nor->erase_ops + nor->programs + op;
+    nor->dice = seed != 0 ? seed : 1;
+}
+
+/* Counts the operation that begins now, false if there is no power for all of it. */
+static bool has_power(struct eb_nor *nor, uint64_t *count)
+{
+    (*count)++;
+    nor->powerless = nor->power_op != 0 && nor->erase_ops + nor->programs >= nor->power_op;
+    return !nor->powerless;
+}
+
+/* Each bit is as it was or as it is to be. */
+static uint8_t some_bits(struct eb_nor *nor, uint8_t from, uint8_t to)
+{
+    uint8_t picked = (uint8_t)(eb_dice_roll(&nor->dice) >> 32);
+    return (uint8_t)((from & ~picked) | (to & picked));
+}
+
+static void tear_erase(struct eb_nor *nor, uint8_t *cells, uint32_t len)
+{
+    enum { NOT_BEGUN, CLEARING, ERASING, LAST_BITS, STAGES };
+    uint64_t stage = eb_dice_roll(&nor->dice) % STAGES;
+    if (stage == CLEARING || stage == ERASING)
+        for (uint32_t i = 0; i < len; i++)
+            cells[i] = some_bits(nor, cells[i], stage == CLEARING ? 0 : 0xFF);
+    if (stage == LAST_BITS) {
+        uint64_t last = eb_dice_roll(&nor->dice);
+        memset(cells, 0xFF, len);
+        cells[last % len] = (uint8_t) ~(1U << (last >> 32) % 8);
+    }
+}
+
+static void tear_program(struct eb_nor *nor, uint8_t *cells, const uint8_t *data, uint32_t len)
+{
+    uint32_t whole = (uint32_t)(eb_dice_roll(&nor->dice) % (len + 1));
+    memcpy(cells, data, whole);
+    for (uint32_t i = whole; i < len; i++)
+        cells[i] = some_bits(nor, cells[i], data[i]);
+}
+
 static enum eb_result erase(struct eb_nor *nor, uint32_t addr, uint32_t len)
 {
     if (addr % len != 0)
@@ -93,11 +139,15 @@ static enum eb_result erase(struct eb_nor *nor, uint32_t addr, uint32_t len)
     if (!ef_range_fits(addr, len, nor->claim))
         return EB_OUT_OF_RANGE;
     uint32_t real = addr % nor->size;
-    memset(nor->bytes + real, 0xFF, len);
+    if (nor->powerless)
+        return EB_OK;
+    if (has_power(nor, &nor->erase_ops))
+        memset(nor->bytes + real, 0xFF, len);
+    else
+        tear_erase(nor, nor->bytes + real, len);
     for (uint32_t i = 0; i < len / EB_NOR_SECTOR; i++)
         nor->sectors[real / EB_NOR_SECTOR + i].erases++;
     nor->sector_erases += len / EB_NOR_SECTOR;
-    nor->erase_ops++;
     return EB_OK;
 }
 
@@ -113,11 +163,15 @@ enum eb_result eb_nor_erase_block(struct eb_nor *nor, uint32_t addr)
 
 void eb_nor_erase_chip(struct eb_nor *nor)
 {
-    memset(nor->bytes, 0xFF, nor->size);
+    if (nor->powerless)
+        return;
+    if (has_power(nor, &nor->erase_ops))
+        memset(nor->bytes, 0xFF, nor->size);
+    else
+        tear_erase(nor, nor->bytes, nor->size);
     for (uint32_t i = 0; i < nor->size / EB_NOR_SECTOR; i++)
         nor->sectors[i].erases++;
     nor->sector_erases += nor->size / EB_NOR_SECTOR;
-    nor->erase_ops++;
 }
 
 static enum eb_result program_page(struct eb_nor *nor, uint32_t addr, const uint8_t *data,
@@ -131,9 +185,11 @@ static enum eb_result program_page(struct eb_nor *nor, uint32_t addr, const uint
             return EB_FLASH_FAILED;
         }
     }
-    memcpy(cells, data, len);
+    if (has_power(nor, &nor->programs))
+        memcpy(cells, data, len);
+    else
+        tear_program(nor, cells, data, len);
     nor->sectors[real / EB_NOR_SECTOR].programs++;
-    nor->programs++;
     return EB_OK;
 }
 
@@ -143,7 +199,7 @@ enum eb_result eb_nor_program(struct eb_nor *nor, uint32_t addr, const uint8_t *
     *bad_addr = addr;
     if (!ef_range_fits(addr, len, nor->claim))
         return EB_OUT_OF_RANGE;
-    while (len > 0) {
+    while (len > 0 && !nor->powerless) {
         uint32_t n = ef_min_u32(len, EB_NOR_PAGE - addr % EB_NOR_PAGE);
         enum eb_result result = program_page(nor, addr, data, n, bad_addr);
         if (result != EB_OK)

@@ -1,13 +1,15 @@
 /*
  * A NOR flash in a file: erasing sets whole sectors to FF, programming only clears bits.
- * It counts what each sector went through. Nothing here knows time or a loader. One
- * thread; the file is mapped shared, so that other processes see each change at once.
+ * It counts what each sector went through, and can lose power in the middle. Nothing here knows
+ * time or a loader. One thread; the file is mapped shared, so that other processes see each change
+ * at once.
  */
 #ifndef EB_NOR_H
 #define EB_NOR_H
 
 #include "result.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +28,9 @@ struct eb_nor {
     uint64_t sector_erases;
     uint64_t erase_ops; /* erase commands: a sector, a block or the chip */
     uint64_t programs;
+    uint64_t power_op; /* power fails in the erase command or page program of this number ... */
+    uint64_t dice;     /* ... and this picks what is left behind */
+    bool powerless;    /* it did: nothing is erased or programmed any more, EB_OK or not */
 };
 
 /*
@@ -46,6 +51,14 @@ void eb_nor_erase_chip(struct eb_nor *nor);
  */
 enum eb_result eb_nor_program(struct eb_nor *nor, uint32_t addr, const uint8_t *data, uint32_t len,
                               uint32_t *bad_addr);
+
+/*
+ * Power is to fail in the `op`-th operation from now on, counted from 1, erase commands and page
+ * programs together; 0: not at all. What that leaves is as on a real flash and depends on `seed`:
+ * of an erase, bytes that were not reached, cleared ones (cells are programmed before they are
+ * erased) or some bits that are not 1 yet; of a program, some of its bits. Gives power back.
+ */
+void eb_nor_fail_power(struct eb_nor *nor, uint64_t op, uint64_t seed);
 
 /* Copies; EB_OUT_OF_RANGE past the claimed size. */
 enum eb_result eb_nor_read(const struct eb_nor *nor, uint32_t addr, uint8_t *out, uint32_t len);

@@ -217,6 +217,10 @@ static int serve(struct eb_server *server, int signal_fd)
         int host_fd = server->endpoint->kind->look(server->endpoint, &connected);
         set_connected(server, connected, now_ns());
         int64_t next = run_due(server, now_ns());
+        if (eb_board_powerless(server->board)) {
+            eb_event(eb_board_log(server->board), "POWER failed");
+            return 0;
+        }
         if (host_fd < 0)
             next = earlier(next, now_ns() + LOOK_EVERY_NS);
         bool room = eb_line_in_room(server->in) > 0;

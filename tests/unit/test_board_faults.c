@@ -65,7 +65,9 @@ static void wrong_spellings(void **state)
                                         "damage:460800:10",
                                         "damage:up:460800:10",
                                         "damage:out:460800:10:20:30",
-                                        "damage:out:460800:-1"};
+                                        "damage:out:460800:-1",
+                                        "power",
+                                        "power:in:7"};
     struct eb_faults faults;
     char why[EB_WHY_CAP];
     eb_faults_init(&faults, 1);
@@ -94,6 +96,26 @@ static void a_board_is_damaged_above_the_limit(void **state)
     eb_drive_free(drive);
 }
 
+/* It takes the request, tears what it was at, and is gone. */
+static void a_board_without_power_says_nothing(void **state)
+{
+    (void)state;
+    static const uint32_t REGION[2] = {0, EB_NOR_SECTOR};
+    struct eb_drive *drive = eb_drive_new("esp32", FLASH_SIZE);
+    char why[EB_WHY_CAP];
+    assert_non_null(drive);
+    assert_int_equal(eb_faults_add(&drive->config.faults, "power:2", why, sizeof(why)), 0);
+    assert_true(eb_drive_start(drive));
+    assert_true(eb_drive_start_stub(drive));
+    assert_true(eb_drive_words(drive, EF_OP_ERASE_REGION, 2, REGION));
+    assert_false(eb_board_powerless(drive->board));
+    assert_false(eb_drive_words(drive, EF_OP_ERASE_REGION, 2, REGION));
+    assert_true(eb_board_powerless(drive->board));
+    assert_false(eb_drive_words(drive, EF_OP_ERASE_REGION, 2, REGION));
+    assert_int_equal(eb_board_nor(drive->board)->erase_ops, 2);
+    eb_drive_free(drive);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +123,7 @@ int main(void)
         cmocka_unit_test(damage_begins_at_a_byte),
         cmocka_unit_test(wrong_spellings),
         cmocka_unit_test(a_board_is_damaged_above_the_limit),
+        cmocka_unit_test(a_board_without_power_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

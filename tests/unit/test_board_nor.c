@@ -95,6 +95,81 @@ static void test_an_erase_stays_in_its_sector(void **state)
     assert_int_equal(nor->bytes[0x2000], 0);
 }
 
+enum { SEEDS = 64 };
+
+/* Sector 1 of three zeroed ones. True if what is left is neither old nor new. */
+static bool erase_without_power(struct eb_nor *nor, uint64_t seed)
+{
+    memset(nor->bytes, 0, (size_t)3 * EB_NOR_SECTOR);
+    eb_nor_fail_power(nor, 1, seed);
+    assert_int_equal(eb_nor_erase_sector(nor, EB_NOR_SECTOR), EB_OK);
+    assert_true(nor->powerless);
+    assert_int_equal(nor->bytes[0xFFF], 0);
+    assert_int_equal(nor->bytes[0x2000], 0);
+    bool old = true;
+    bool blank = true;
+    for (uint32_t i = 0; i < EB_NOR_SECTOR; i++) {
+        old = old && nor->bytes[EB_NOR_SECTOR + i] == 0;
+        blank = blank && nor->bytes[EB_NOR_SECTOR + i] == 0xFF;
+    }
+    assert_false(blank);
+    return !old;
+}
+
+static void test_an_erase_without_power_is_half_done(void **state)
+{
+    struct eb_nor *nor = *state;
+    int torn = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++)
+        torn += erase_without_power(nor, seed);
+    assert_true(torn > SEEDS / 4 && torn < SEEDS);
+    assert_int_equal(nor->erase_ops, SEEDS);
+}
+
+static void test_a_program_without_power_is_half_done(void **state)
+{
+    struct eb_nor *nor = *state;
+    uint8_t data[2 * EB_NOR_PAGE];
+    uint32_t bad;
+    int torn = 0;
+    memset(data, 0x55, sizeof(data));
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        memset(nor->bytes, 0xFF, sizeof(data));
+        eb_nor_fail_power(nor, 1, seed);
+        assert_int_equal(eb_nor_program(nor, 0, data, sizeof(data), &bad), EB_OK);
+        assert_true(nor->powerless);
+        torn += memcmp(nor->bytes, data, EB_NOR_PAGE) != 0;
+        for (uint32_t i = 0; i < EB_NOR_PAGE; i++)
+            assert_int_equal(nor->bytes[i] & 0x55, 0x55);
+        for (uint32_t i = EB_NOR_PAGE; i < sizeof(data); i++)
+            assert_int_equal(nor->bytes[i], 0xFF);
+    }
+    assert_true(torn > SEEDS / 2);
+}
+
+static void test_power_fails_where_it_is_told_to(void **state)
+{
+    struct eb_nor *nor = *state;
+    const uint8_t data[EB_NOR_PAGE] = {0};
+    uint32_t bad;
+    eb_nor_fail_power(nor, 3, 1);
+    assert_int_equal(eb_nor_erase_block(nor, 0), EB_OK);
+    assert_int_equal(eb_nor_program(nor, 0, data, sizeof(data), &bad), EB_OK);
+    assert_false(nor->powerless);
+    assert_memory_equal(nor->bytes, data, sizeof(data));
+    assert_int_equal(eb_nor_program(nor, EB_NOR_PAGE, data, sizeof(data), &bad), EB_OK);
+    assert_true(nor->powerless);
+    uint8_t left[SIZE];
+    memcpy(left, nor->bytes, SIZE);
+    assert_int_equal(eb_nor_erase_sector(nor, 0), EB_OK);
+    assert_int_equal(eb_nor_program(nor, 0x8000, data, sizeof(data), &bad), EB_OK);
+    eb_nor_erase_chip(nor);
+    assert_memory_equal(nor->bytes, left, SIZE);
+    eb_nor_fail_power(nor, 0, 0);
+    eb_nor_erase_chip(nor);
+    assert_int_equal(nor->bytes[0], 0xFF);
+}
+
 static void test_a_fake_chip_repeats(void **state)
 {
     struct eb_nor *nor = *state;
@@ -141,6 +216,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_programs_are_counted_by_page, open_nor, close_nor),
         cmocka_unit_test_setup_teardown(test_erases_are_aligned_and_counted, open_nor, close_nor),
         cmocka_unit_test_setup_teardown(test_an_erase_stays_in_its_sector, open_nor, close_nor),
+        cmocka_unit_test_setup_teardown(test_an_erase_without_power_is_half_done, open_nor,
+                                        close_nor),
+        cmocka_unit_test_setup_teardown(test_a_program_without_power_is_half_done, open_nor,
+                                        close_nor),
+        cmocka_unit_test_setup_teardown(test_power_fails_where_it_is_told_to, open_nor, close_nor),
         cmocka_unit_test_setup_teardown(test_a_fake_chip_repeats, open_nor, close_nor),
         cmocka_unit_test(test_the_file_is_made_kept_and_checked),
     };
