@@ -47,7 +47,7 @@ void eb_uart_set_baud(struct eb_board *board, uint32_t baud)
 static void transmit(struct eb_board *board, const uint8_t *bytes, size_t len)
 {
     struct eb_uart *uart = &board->uart;
-    if (len == 0 || board->nor.powerless)
+    if (len == 0 || board->nor.powerless || board->mode == EB_MODE_HELD)
         return;
     int64_t start_ns = uart->tx_free_ns > board->cpu_ns ? uart->tx_free_ns : board->cpu_ns;
     uart->tx_free_ns = start_ns + (int64_t)len * uart->byte_ns;

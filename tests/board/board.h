@@ -93,6 +93,13 @@ void eb_board_hung_up(struct eb_board *board, int64_t now_ns);
  */
 void eb_board_set_lines(struct eb_board *board, bool dtr, bool rts, int64_t now_ns);
 
+/*
+ * The chip resets by itself, as at a brown-out, into what config.firmware says; and the board's
+ * supply, without which the host has no modem lines either.
+ */
+void eb_board_restart(struct eb_board *board, int64_t now_ns);
+void eb_board_set_power(struct eb_board *board, bool on, int64_t now_ns);
+
 /* A person holds BOOT and taps RESET, whatever the circuit. */
 void eb_board_press_buttons(struct eb_board *board, int64_t now_ns);
 

@@ -60,9 +60,16 @@ enum eb_result eb_call_run(struct eb_board *board, struct eb_call *call,
     board->counters.commands++;
     board->counters.ops[call->op]++;
     board->changed = true;
-    if (eb_faults_command(&board->faults, call->op)) {
+    switch (eb_faults_command(&board->faults, call->op)) {
+    case EB_REFUSE:
         eb_event(&board->log, "FAULT command 0x%02x rejected", call->op);
         return EB_INJECTED;
+    case EB_RESTART:
+        eb_event(&board->log, "FAULT reset at command 0x%02x", call->op);
+        eb_board_restart(board, board->cpu_ns);
+        return EB_INJECTED;
+    case EB_RUN:
+        break;
     }
     bool secure = (board->config.security & EB_SECURITY_DOWNLOAD) != 0;
     if (secure && board->mode == EB_MODE_ROM && !eb_security_allows(call->op))

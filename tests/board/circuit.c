@@ -100,3 +100,22 @@ void eb_board_press_buttons(struct eb_board *board, int64_t now_ns)
     if (!lines_hold_en(board))
         let_go(board, now_ns + FINGER_NS);
 }
+
+void eb_board_restart(struct eb_board *board, int64_t now_ns)
+{
+    hold(board, now_ns);
+    board->circuit.boot_held = !board->config.firmware;
+    let_go(board, now_ns);
+}
+
+void eb_board_set_power(struct eb_board *board, bool on, int64_t now_ns)
+{
+    eb_board_advance(board, now_ns);
+    eb_event(&board->log, "POWER %s", on ? "on" : "off");
+    board->circuit.dtr = board->circuit.rts = board->circuit.usb_download = false;
+    if (on)
+        eb_board_restart(board, now_ns);
+    else
+        hold(board, now_ns);
+    board->changed = true;
+}

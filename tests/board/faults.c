@@ -24,6 +24,8 @@ static const struct spelling SPELLINGS[] = {
     {"silence", EB_FAULT_SILENCE, "dno"}, {"random-flip", EB_FAULT_RANDOM_FLIP, "dn"},
     {"reject", EB_FAULT_REJECT, "n"},     {"reject-op", EB_FAULT_REJECT_OP, "nn"},
     {"damage", EB_FAULT_DAMAGE, "dnno"},  {"power", EB_FAULT_POWER, "n"},
+    {"reboot", EB_FAULT_REBOOT, "n"},     {"hang-up", EB_FAULT_HANG_UP, "dn"},
+    {"unplug", EB_FAULT_UNPLUG, "dnn"},
 };
 
 const char *eb_faults_help(void)
@@ -40,6 +42,10 @@ const char *eb_faults_help(void)
            "  reject-op:0xNN:K       the same for the K-th command of one opcode\n"
            "  power:K                power fails during the K-th erase command or page program,\n"
            "                         which is left half done; the board is gone: it ends\n"
+           "  reboot:K               reset the chip at the K-th command, which is not answered\n"
+           "  hang-up:DIR:N          close the line at byte N, and take the next host\n"
+           "  unplug:DIR:N:MS        pull the board at byte N; MS later it is plugged in again,\n"
+           "                         and boots as --boot says, as it does at a reboot\n"
            "  DIR is in (host to board) or out; N counts bytes since the start, from 0;\n"
            "  K counts from 1.\n";
 }
@@ -104,6 +110,16 @@ static bool parse_fields(const struct spelling *spelling, char *const *fields, i
     return used == count && (fault->kind != EB_FAULT_FLIP || fault->count < 8);
 }
 
+/* A line that breaks does so in both directions. */
+static void note_touched(struct eb_faults *faults, const struct eb_fault *fault)
+{
+    bool breaks = fault->kind == EB_FAULT_HANG_UP || fault->kind == EB_FAULT_UNPLUG;
+    if (fault->kind < EB_FAULT_REJECT)
+        faults->touches_bytes[fault->direction] = true;
+    if (breaks)
+        faults->touches_bytes[EB_IN] = faults->touches_bytes[EB_OUT] = true;
+}
+
 int eb_faults_add(struct eb_faults *faults, const char *spec, char *why, size_t why_cap)
 {
     char text[SPEC_CAP];
@@ -120,8 +136,7 @@ int eb_faults_add(struct eb_faults *faults, const char *spec, char *why, size_t 
         struct eb_fault fault = {.kind = SPELLINGS[i].kind};
         if (!parse_fields(&SPELLINGS[i], fields + 1, count - 1, &fault))
             break;
-        if (fault.kind < EB_FAULT_REJECT)
-            faults->touches_bytes[fault.direction] = true;
+        note_touched(faults, &fault);
         faults->list[faults->count++] = fault;
         return 0;
     }
@@ -136,6 +151,13 @@ static bool flip_some(struct eb_faults *faults, const struct eb_fault *fault,
         return false;
     effect->bytes[0] ^= (uint8_t)(1U << (eb_faults_random(faults) % 8));
     return true;
+}
+
+static void break_line(struct eb_faults *faults, const struct eb_fault *fault)
+{
+    faults->broken = true;
+    faults->unplugged = fault->kind == EB_FAULT_UNPLUG;
+    faults->away_ms = (uint32_t)fault->count;
 }
 
 static void apply(struct eb_faults *faults, const struct eb_fault *fault, uint64_t at,
@@ -166,9 +188,15 @@ static void apply(struct eb_faults *faults, const struct eb_fault *fault, uint64
         if (faults->baud > fault->above_baud && at >= fault->index)
             faults->damaged += flip_some(faults, fault, effect);
         break;
+    case EB_FAULT_HANG_UP:
+    case EB_FAULT_UNPLUG:
+        if (hit)
+            break_line(faults, fault);
+        break;
     case EB_FAULT_REJECT:
     case EB_FAULT_REJECT_OP:
     case EB_FAULT_POWER:
+    case EB_FAULT_REBOOT:
         break;
     }
 }
@@ -177,6 +205,10 @@ struct eb_fault_effect eb_faults_byte(struct eb_faults *faults, enum eb_directio
                                       uint8_t byte)
 {
     struct eb_fault_effect effect = {.bytes = {byte, byte}, .len = 1};
+    if (faults->broken) {
+        effect.len = 0;
+        return effect;
+    }
     uint64_t at = faults->seen[direction]++;
     if (!faults->touches_bytes[direction])
         return effect;
@@ -185,19 +217,23 @@ struct eb_fault_effect eb_faults_byte(struct eb_faults *faults, enum eb_directio
             apply(faults, &faults->list[i], at, &effect);
     }
     effect.bytes[1] = effect.bytes[0];
+    if (faults->broken)
+        effect.len = 0;
     return effect;
 }
 
-bool eb_faults_command(struct eb_faults *faults, uint8_t op)
+enum eb_verdict eb_faults_command(struct eb_faults *faults, uint8_t op)
 {
     uint64_t nth = ++faults->commands;
     uint64_t nth_of_op = ++faults->ops[op];
     for (size_t i = 0; i < faults->count; i++) {
         const struct eb_fault *fault = &faults->list[i];
         if (fault->kind == EB_FAULT_REJECT && fault->index == nth)
-            return true;
+            return EB_REFUSE;
         if (fault->kind == EB_FAULT_REJECT_OP && fault->op == op && fault->index == nth_of_op)
-            return true;
+            return EB_REFUSE;
+        if (fault->kind == EB_FAULT_REBOOT && fault->index == nth)
+            return EB_RESTART;
     }
-    return false;
+    return EB_RUN;
 }

@@ -19,17 +19,21 @@ enum eb_fault_kind {
     EB_FAULT_SILENCE,
     EB_FAULT_RANDOM_FLIP,
     EB_FAULT_DAMAGE,
+    EB_FAULT_HANG_UP,
+    EB_FAULT_UNPLUG,
     EB_FAULT_REJECT, /* from here on: not of single bytes */
     EB_FAULT_REJECT_OP,
-    EB_FAULT_POWER
+    EB_FAULT_POWER,
+    EB_FAULT_REBOOT
 };
 
 struct eb_fault {
     enum eb_fault_kind kind;
     enum eb_direction direction;
-    uint8_t op;     /* REJECT_OP */
-    uint64_t index; /* byte index from 0, or the K-th command or flash operation from 1 */
-    uint64_t count; /* SILENCE: bytes; FLIP: bit; DELAY: ms; RANDOM_FLIP, DAMAGE: per million */
+    uint8_t op;          /* REJECT_OP */
+    uint64_t index;      /* byte index from 0, or the K-th command or flash operation from 1 */
+    uint64_t count;      /* SILENCE: bytes; FLIP: bit; DELAY, UNPLUG: ms; RANDOM_FLIP, DAMAGE: per
+                            million */
     uint64_t above_baud; /* DAMAGE */
 };
 
@@ -45,6 +49,17 @@ struct eb_faults {
     uint64_t damaged; /* bytes, by DAMAGE */
     uint64_t random;  /* the generator's state, never 0 */
     uint32_t baud;    /* in force; the board keeps it current */
+    /* The line broke: nothing passes any more until whoever serves the board has mended it. */
+    bool broken;
+    bool unplugged;   /* and the board has no power, */
+    uint32_t away_ms; /* for so long */
+};
+
+/* What becomes of a command. */
+enum eb_verdict {
+    EB_RUN,
+    EB_REFUSE, /* answered with an error, and not run */
+    EB_RESTART /* the chip resets instead of running it */
 };
 
 /* What becomes of one byte. */
@@ -65,8 +80,8 @@ const char *eb_faults_help(void);
 struct eb_fault_effect eb_faults_byte(struct eb_faults *faults, enum eb_direction direction,
                                       uint8_t byte);
 
-/* Counts a command; true if it is to be rejected. */
-bool eb_faults_command(struct eb_faults *faults, uint8_t op);
+/* Counts a command. */
+enum eb_verdict eb_faults_command(struct eb_faults *faults, uint8_t op);
 
 /* The next number of the seeded generator. */
 uint64_t eb_faults_random(struct eb_faults *faults);

@@ -66,9 +66,11 @@ int main(int argc, char **argv)
     server->endpoint = &endpoint;
     server->in = in;
     server->out = &out;
+    server->listen = options.listen;
     server->counters_path = options.counters_path;
     status = serve(server);
-    endpoint.kind->close(&endpoint);
+    if (!server->away)
+        endpoint.kind->close(&endpoint);
 out:
     if (board)
         eb_board_free(board);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 
 enum { WAIT_SIGNAL, WAIT_HOST, WAIT_COUNT };
 
+static const int64_t NS_PER_MS = 1000LL * 1000;
 static const int64_t NS_PER_S = 1000LL * 1000 * 1000;
 static const int64_t COUNTERS_EVERY_NS = 50LL * 1000 * 1000;
 static const int64_t LOOK_EVERY_NS = 20LL * 1000 * 1000; /* for a pty that nobody has open */
@@ -142,7 +144,7 @@ static void write_host(struct eb_server *server, int64_t now)
 
 static void take_host_baud(struct eb_server *server)
 {
-    uint32_t baud = server->endpoint->kind->host_baud(server->endpoint);
+    uint32_t baud = server->away ? 0 : server->endpoint->kind->host_baud(server->endpoint);
     if (baud != server->in->host_baud)
         eb_event(eb_board_log(server->board), "HOST BAUD %u", baud);
     server->in->host_baud = baud;
@@ -198,6 +200,74 @@ static bool take_signal(struct eb_server *server, int signal_fd)
     return false;
 }
 
+static void attach_endpoint(struct eb_server *server)
+{
+    server->endpoint->on_lines = take_lines;
+    server->endpoint->on_purge = take_purge;
+    server->endpoint->on_lines_ctx = server;
+    server->endpoint->log = eb_board_log(server->board);
+    server->in->baud_counts = server->endpoint->kind->baud_counts;
+}
+
+/* What was in the cable is lost. */
+static void unplug(struct eb_server *server, int64_t now)
+{
+    struct eb_faults *faults = eb_board_faults(server->board);
+    eb_event(eb_board_log(server->board), "FAULT %s", faults->unplugged ? "unplug" : "hang-up");
+    if (faults->unplugged)
+        eb_board_set_power(server->board, false, now);
+    set_connected(server, false, now);
+    eb_line_in_clear(server->in);
+    server->endpoint->kind->close(server->endpoint);
+    server->away = true;
+    server->back_ns = now + (int64_t)faults->away_ms * NS_PER_MS;
+}
+
+/* The endpoint as it was, on the very port that it had. */
+static bool reopen(struct eb_server *server)
+{
+    char where[PATH_MAX];
+    char why[EB_WHY_CAP];
+    const char *listen = server->listen;
+    const char *rest = strchr(listen, ':') + 1;
+    const char *port = strrchr(server->endpoint->name, ':');
+    if (port && strncmp(listen, "pty:", 4) != 0)
+        snprintf(where, sizeof(where), "%.*s%s%s", (int)(rest - listen), listen, port + 1,
+                 rest + strcspn(rest, ":"));
+    else
+        snprintf(where, sizeof(where), "%s", listen);
+    if (eb_endpoint_open(server->endpoint, where, why, sizeof(why)) == 0)
+        return true;
+    eb_event(eb_board_log(server->board), "%s", why);
+    return false;
+}
+
+static void plug_in(struct eb_server *server, int64_t now)
+{
+    struct eb_faults *faults = eb_board_faults(server->board);
+    if (!reopen(server)) {
+        server->back_ns = now + LOOK_EVERY_NS;
+        return;
+    }
+    attach_endpoint(server);
+    server->away = false;
+    faults->broken = false;
+    if (faults->unplugged)
+        eb_board_set_power(server->board, true, now);
+}
+
+/* The host's descriptor to wait on, or -1. */
+static int look(struct eb_server *server, bool *connected)
+{
+    int64_t now = now_ns();
+    if (!server->away && eb_board_faults(server->board)->broken)
+        unplug(server, now);
+    if (server->away && server->back_ns <= now)
+        plug_in(server, now);
+    *connected = false;
+    return server->away ? -1 : server->endpoint->kind->look(server->endpoint, connected);
+}
+
 static int wait_until(struct pollfd *fds, int64_t next)
 {
     struct timespec timeout;
@@ -214,7 +284,7 @@ static int serve(struct eb_server *server, int signal_fd)
 {
     for (;;) {
         bool connected;
-        int host_fd = server->endpoint->kind->look(server->endpoint, &connected);
+        int host_fd = look(server, &connected);
         set_connected(server, connected, now_ns());
         int64_t next = run_due(server, now_ns());
         if (eb_board_powerless(server->board)) {
@@ -229,8 +299,9 @@ static int serve(struct eb_server *server, int signal_fd)
             [WAIT_HOST] = {.fd = host_fd,
                            .events =
                                (short)((room ? POLLIN : 0) | (more_out(server) ? POLLOUT : 0))}};
-        if (server->connected != connected)
-            continue; /* the host left while it was written to */
+        bool broke = eb_board_faults(server->board)->broken && !server->away;
+        if (server->connected != connected || broke)
+            continue; /* the host left, or the line, while it was written to */
         if (room && more_in(server))
             next = now_ns();
         if (wait_until(fds, next) < 0)
@@ -254,11 +325,7 @@ int eb_server_run(struct eb_server *server)
     int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signal_fd < 0)
         return -1;
-    server->endpoint->on_lines = take_lines;
-    server->endpoint->on_purge = take_purge;
-    server->endpoint->on_lines_ctx = server;
-    server->endpoint->log = eb_board_log(server->board);
-    server->in->baud_counts = server->endpoint->kind->baud_counts;
+    attach_endpoint(server);
     write_counters(server, now_ns());
     int result = serve(server, signal_fd);
     write_counters(server, now_ns());

@@ -16,8 +16,11 @@ struct eb_server {
     struct eb_endpoint *endpoint;
     struct eb_line_in *in;
     struct eb_line_out *out;
+    const char *listen;        /* as --listen has it */
     const char *counters_path; /* NULL: none */
     bool connected;
+    bool away;       /* the endpoint is closed, as it is while the board is unplugged, ... */
+    int64_t back_ns; /* ... until then */
     uint8_t pending[EB_PENDING_CAP]; /* due, but not taken by the host yet */
     size_t pending_len;
     bool counters_stale;

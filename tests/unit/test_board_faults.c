@@ -67,7 +67,12 @@ static void wrong_spellings(void **state)
                                         "damage:out:460800:10:20:30",
                                         "damage:out:460800:-1",
                                         "power",
-                                        "power:in:7"};
+                                        "power:in:7",
+                                        "reboot",
+                                        "reboot:in:1",
+                                        "hang-up:3",
+                                        "hang-up:out:3:4",
+                                        "unplug:out:3"};
     struct eb_faults faults;
     char why[EB_WHY_CAP];
     eb_faults_init(&faults, 1);
@@ -116,6 +121,76 @@ static void a_board_without_power_says_nothing(void **state)
     eb_drive_free(drive);
 }
 
+static void a_broken_line_passes_nothing_more(void **state)
+{
+    (void)state;
+    struct eb_faults faults = faults_of("unplug:out:3:250");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(eb_faults_byte(&faults, EB_OUT, 1).len, 1);
+    assert_int_equal(eb_faults_byte(&faults, EB_IN, 1).len, 1);
+    assert_false(faults.broken);
+    assert_int_equal(eb_faults_byte(&faults, EB_OUT, 1).len, 0);
+    assert_true(faults.broken);
+    assert_true(faults.unplugged);
+    assert_int_equal(faults.away_ms, 250);
+    assert_int_equal(eb_faults_byte(&faults, EB_IN, 1).len, 0);
+    assert_int_equal(eb_faults_byte(&faults, EB_OUT, 1).len, 0);
+    faults.broken = false; /* it is mended, and breaks once only */
+    assert_int_equal(eb_faults_byte(&faults, EB_IN, 1).len, 1);
+    assert_int_equal(eb_faults_byte(&faults, EB_OUT, 1).len, 1);
+    assert_int_equal(faults.seen[EB_OUT], 5);
+}
+
+static void a_hang_up_leaves_the_board_its_power(void **state)
+{
+    (void)state;
+    struct eb_faults faults = faults_of("hang-up:in:0");
+    assert_int_equal(eb_faults_byte(&faults, EB_IN, 1).len, 0);
+    assert_true(faults.broken);
+    assert_false(faults.unplugged);
+}
+
+/* The chip is at its ROM's baud again, and answers what comes after the lost command. */
+static void a_reboot_loses_command_and_baud(void **state)
+{
+    (void)state;
+    static const uint32_t BAUD[2] = {921600, 0};
+    static const uint32_t MAGIC_ADDR = 0x40001000;
+    struct eb_drive *drive = eb_drive_new("esp32", FLASH_SIZE);
+    char why[EB_WHY_CAP];
+    assert_non_null(drive);
+    assert_int_equal(eb_faults_add(&drive->config.faults, "reboot:3", why, sizeof(why)), 0);
+    assert_true(eb_drive_start(drive));
+    assert_true(eb_drive_words(drive, EF_OP_CHANGE_BAUDRATE, 2, BAUD));
+    assert_int_equal(eb_board_baud(drive->board), 921600);
+    assert_true(eb_drive_words(drive, EF_OP_READ_REG, 1, &MAGIC_ADDR));
+    assert_false(eb_drive_words(drive, EF_OP_READ_REG, 1, &MAGIC_ADDR));
+    assert_int_equal(eb_board_mode(drive->board), EB_MODE_ROM);
+    assert_int_equal(eb_board_baud(drive->board), 115200);
+    assert_true(eb_drive_words(drive, EF_OP_READ_REG, 1, &MAGIC_ADDR));
+    eb_drive_free(drive);
+}
+
+/* Without power there is no answer; afterwards the board boots as it did at the start. */
+static void a_board_that_is_plugged_in_boots(void **state)
+{
+    (void)state;
+    static const uint32_t MAGIC_ADDR = 0x40001000;
+    for (int firmware = 0; firmware < 2; firmware++) {
+        struct eb_drive *drive = eb_drive_new("esp32", FLASH_SIZE);
+        assert_non_null(drive);
+        drive->config.firmware = firmware != 0;
+        assert_true(eb_drive_start(drive));
+        eb_board_set_power(drive->board, false, drive->now_ns);
+        assert_false(eb_drive_words(drive, EF_OP_READ_REG, 1, &MAGIC_ADDR));
+        assert_int_equal(eb_board_mode(drive->board), EB_MODE_HELD);
+        eb_board_set_power(drive->board, true, drive->now_ns);
+        eb_drive_wait(drive, 1000);
+        assert_int_equal(eb_board_mode(drive->board), firmware ? EB_MODE_FIRMWARE : EB_MODE_ROM);
+        eb_drive_free(drive);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +199,10 @@ int main(void)
         cmocka_unit_test(wrong_spellings),
         cmocka_unit_test(a_board_is_damaged_above_the_limit),
         cmocka_unit_test(a_board_without_power_says_nothing),
+        cmocka_unit_test(a_broken_line_passes_nothing_more),
+        cmocka_unit_test(a_hang_up_leaves_the_board_its_power),
+        cmocka_unit_test(a_reboot_loses_command_and_baud),
+        cmocka_unit_test(a_board_that_is_plugged_in_boots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
