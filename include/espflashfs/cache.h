@@ -51,7 +51,17 @@ void ef_cache_limit(struct ef_cache *cache, uint64_t bytes);
  * kept (ef_cache_free); not where ef_cache_limit leaves less than the flash's size. Before
  * anything is read. `key` must outlive the cache. Blocks for the disk.
  */
-void ef_cache_keep_image(struct ef_cache *cache, const struct ef_image_key *key);
+void ef_cache_keep_image(struct ef_cache *cache, const struct ef_board_key *key);
+
+/*
+ * What is begun on the chip from now on is in the journal first (see src/cache/journal.h), and what
+ * an earlier mount began and did not finish is dirty again and goes out; where `read_only`, it is
+ * left and said. After ef_cache_keep_image, before anything is read. `key` must outlive the
+ * cache. Blocks for the disk, and for a few digests of the chip. Where the journal cannot be kept,
+ * writes and erases fail (EF_NO_SPACE, EF_READ_ONLY, EF_ACCESS, EF_BUSY, EF_GUARDED) and touch
+ * nothing, until it can.
+ */
+void ef_cache_keep_journal(struct ef_cache *cache, const struct ef_board_key *key, bool read_only);
 
 /*
  * Ends the thread; what is dirty is dropped, so flush before. Keeps the image, where one is to

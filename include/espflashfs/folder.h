@@ -45,7 +45,9 @@ int ef_folder_open_file(int folder, const char *name);
  */
 bool ef_folder_replace(int folder, const char *name, bool (*write)(void *user, int fd), void *user);
 
-void ef_folder_tidy(int folder, const char *name);
+/* Deletes those that were left there `older_s` seconds ago or more. */
+enum { EF_FOLDER_STALE_S = 3600 }; /* nobody writes a file for that long */
+void ef_folder_tidy(int folder, const char *name, int older_s);
 
 /* All of the bytes, at `off`; false with errno set. */
 bool ef_file_write(int fd, const void *bytes, size_t len, uint64_t off);

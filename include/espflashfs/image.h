@@ -10,23 +10,13 @@
 #ifndef ESPFLASHFS_IMAGE_H
 #define ESPFLASHFS_IMAGE_H
 
+#include "espflashfs/board_key.h"
 #include "espflashfs/log.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum {
-    EF_IMAGE_MAC_BYTES = 6,
-    EF_IMAGE_FOLDER_MAX_MIB = 256 /* of all boards together: the oldest go */
-};
-
-/* Whose flash. The same chip with another flash soldered on is another board. */
-struct ef_image_key {
-    const char *folder; /* of all boards' images; made where it is missing */
-    uint8_t mac[EF_IMAGE_MAC_BYTES];
-    uint32_t flash_id;   /* JEDEC id, as the chip tells it */
-    uint32_t flash_size; /* bytes, whole sectors */
-};
+enum { EF_IMAGE_FOLDER_MAX_MIB = 256 }; /* of all boards together: the oldest go */
 
 /* What is kept of a sector. */
 enum ef_image_sector { EF_IMAGE_NOTHING, EF_IMAGE_BLANK, EF_IMAGE_BYTES };
@@ -37,10 +27,10 @@ enum ef_image_sector { EF_IMAGE_NOTHING, EF_IMAGE_BLANK, EF_IMAGE_BYTES };
  * sector that was damaged on the disk is one of them. False, with `map` all EF_IMAGE_NOTHING, where
  * nothing fit to be used is kept.
  */
-bool ef_image_load(const struct ef_image_key *key, struct ef_log *log, uint8_t *data, uint8_t *map);
+bool ef_image_load(const struct ef_board_key *key, struct ef_log *log, uint8_t *data, uint8_t *map);
 
 /* The reverse, in place of what was kept. */
-bool ef_image_save(const struct ef_image_key *key, struct ef_log *log, const uint8_t *data,
+bool ef_image_save(const struct ef_board_key *key, struct ef_log *log, const uint8_t *data,
                    const uint8_t *map);
 
 #endif

@@ -33,6 +33,10 @@ const char *ef_err_text(enum ef_err err)
         return "not found";
     case EF_UNSUPPORTED:
         return "not supported";
+    case EF_NO_SPACE:
+        return "no space left on the host's disk";
+    case EF_READ_ONLY:
+        return "the host's disk is read-only";
     }
     return "unknown error";
 }
@@ -60,6 +64,10 @@ int ef_err_to_errno(enum ef_err err)
         return ENOENT;
     case EF_UNSUPPORTED:
         return EOPNOTSUPP;
+    case EF_NO_SPACE:
+        return ENOSPC;
+    case EF_READ_ONLY:
+        return EROFS;
     case EF_TIMEOUT:
     case EF_FRAMING:
     case EF_REJECTED:

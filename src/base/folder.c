@@ -10,10 +10,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    NAMES = 100,
-    STALE_S = 3600 /* nobody writes a file for that long */
-};
+enum { NAMES = 100 };
+
+/* Why a folder is missing, is that it could not be made. */
+static int unless_not_made(int fd, int number)
+{
+    if (fd < 0 && errno == ENOENT && number != 0)
+        errno = number;
+    return fd;
+}
 
 int ef_folder_open(const char *path)
 {
@@ -28,8 +33,8 @@ int ef_folder_open(const char *path)
         mkdir(part, 0700);
         *slash = '/';
     }
-    mkdir(part, 0700);
-    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int made = mkdir(part, 0700) == 0 ? 0 : errno;
+    return unless_not_made(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), made);
 }
 
 static int close_with(int fd, int number)
@@ -55,8 +60,9 @@ int ef_folder_open_guarded(const char *path)
 int ef_folder_open_private(int folder, const char *name)
 {
     struct stat st;
-    mkdirat(folder, name, 0700);
-    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int made = mkdirat(folder, name, 0700) == 0 ? 0 : errno;
+    int fd = unless_not_made(openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                             made);
     if (fd < 0)
         return -1;
     if (fstat(fd, &st) != 0)
@@ -109,7 +115,7 @@ static int make_temporary(int folder, const char *name, char temporary[NAME_MAX 
 }
 
 /* True for what make_temporary made, and its maker left there. */
-static bool is_left_over(int folder, const char *entry, const char *name)
+static bool is_left_over(int folder, const char *entry, const char *name, int older_s)
 {
     struct stat st;
     size_t len = strlen(name);
@@ -118,16 +124,16 @@ static bool is_left_over(int folder, const char *entry, const char *name)
         return false;
     /* A clock may have been set back meanwhile. */
     return fstatat(folder, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-           (time(NULL) - st.st_mtim.tv_sec > STALE_S || st.st_mtim.tv_sec - time(NULL) > STALE_S);
+           (time(NULL) - st.st_mtim.tv_sec >= older_s || st.st_mtim.tv_sec - time(NULL) >= older_s);
 }
 
-void ef_folder_tidy(int folder, const char *name)
+void ef_folder_tidy(int folder, const char *name, int older_s)
 {
     DIR *dir = ef_folder_list(folder);
     if (!dir)
         return;
     for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
-        if (is_left_over(folder, entry->d_name, name))
+        if (is_left_over(folder, entry->d_name, name, older_s))
             unlinkat(folder, entry->d_name, 0);
     closedir(dir);
 }
@@ -135,7 +141,7 @@ void ef_folder_tidy(int folder, const char *name)
 bool ef_folder_replace(int folder, const char *name, bool (*write)(void *user, int fd), void *user)
 {
     char temporary[NAME_MAX + 1];
-    ef_folder_tidy(folder, name);
+    ef_folder_tidy(folder, name, EF_FOLDER_STALE_S);
     int fd = make_temporary(folder, name, temporary);
     if (fd < 0)
         return false;

@@ -1,3 +1,4 @@
+#include "begun.h"
 #include "belief.h"
 #include "cache_private.h"
 
@@ -137,6 +138,7 @@ enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log 
         return EF_NOMEM;
     }
     pthread_mutex_init(&c->lock, NULL);
+    pthread_mutex_init(&c->journal.lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -158,7 +160,7 @@ void ef_cache_limit(struct ef_cache *c, uint64_t bytes)
     pthread_mutex_unlock(&c->lock);
 }
 
-void ef_cache_keep_image(struct ef_cache *c, const struct ef_image_key *key)
+void ef_cache_keep_image(struct ef_cache *c, const struct ef_board_key *key)
 {
     /* Its contents are held from the start: a cache that forgets has no room for them. */
     uint8_t *map = c->evict.limit < c->sectors ? NULL : malloc(c->sectors);
@@ -217,7 +219,9 @@ void ef_cache_free(struct ef_cache *c)
     }
     pthread_mutex_unlock(&c->lock);
     save_image(c);
+    ef_begun_close(c);
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->journal.lock);
     pthread_cond_destroy(&c->changed);
     release(c);
 }

@@ -31,6 +31,7 @@ struct sector {
     bool writing;     /* a flush of a copy of it is under way */
     bool erasing;     /* an erase is queued or under way: nobody else touches it */
     bool blank;       /* dirty, and seen to be all FF when it was last written */
+    uint8_t begun;    /* enum ef_begun: in the journal, until it is proven done */
     int8_t fetch_err; /* enum ef_err of the last fetch that failed */
     uint16_t lo, hi;
     uint32_t generation; /* counts changes, so that a flush sees what came after its copy */
@@ -59,13 +60,22 @@ struct ef_cache {
     struct fetch *fetches;
     struct scout scout;
     struct evict evict;
-    const struct ef_image_key *image; /* NULL: none is kept */
+    const struct ef_board_key *image; /* NULL: none is kept */
     struct {
         uint32_t credit;  /* sectors of the image that may yet be asked about in vain */
         uint32_t crossed; /* sectors, since the mount */
     } belief;             /* see belief.h */
-    int64_t others_at_ms; /* when a reader last came beside work for others */
-    unsigned erases;      /* under way */
+    struct {
+        pthread_mutex_t lock; /* held while the disk works; taken before the cache's, never after */
+        const struct ef_board_key *key; /* NULL: none is kept */
+        struct ef_journal *file;        /* NULL: not open yet */
+        bool recorded;                  /* it holds a record of this board */
+        bool unsettled;                 /* it held one, and the disk may not know yet */
+        bool aside;                     /* what lies there is to be kept under another name first */
+        bool refused;                   /* ... or not to be touched */
+    } journal;                          /* see begun.h */
+    int64_t others_at_ms;               /* when a reader last came beside work for others */
+    unsigned erases;                    /* under way */
     uint32_t dirty_count;
     uint32_t complete_count; /* dirty and whole: fit to be written behind */
     uint32_t blank_count;
@@ -122,12 +132,19 @@ enum ef_err ef_fetch_wait(struct ef_cache *c, uint32_t s, uint32_t end, enum ef_
 /* The flusher's thread. */
 void *ef_flusher_main(void *cache);
 
+/* Which of the dirty sectors. */
+enum ef_due {
+    EF_DUE_ALL,
+    EF_DUE_WHOLE, /* none of which only a part was written */
+    EF_DUE_TORN   /* those that an erase or a write was begun of, and failed */
+};
+
 /*
- * On the flusher's thread, without the lock: writes out the next run of dirty sectors from
- * `from` on, inside one stretch; where `whole_only`, no sector of which only a part was
- * written. *next is where to go on: c->sectors when there was nothing left.
+ * On the flusher's thread, without the lock: writes out the next run of the sectors that are due
+ * from `from` on, inside one stretch. *next is where to go on: c->sectors when there was nothing
+ * left.
  */
-enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uint32_t *next);
+enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, enum ef_due due, uint32_t *next);
 
 /* Without the lock: the chip's digest of whole sectors, through the worker. */
 enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,

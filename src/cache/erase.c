@@ -1,3 +1,4 @@
+#include "begun.h"
 #include "cache_private.h"
 
 #include "espflashfs/bytes.h"
@@ -40,6 +41,7 @@ static void set_blank(struct ef_cache *c, uint32_t first, uint32_t end)
         memset(ef_sector_data(c, s), 0xFF, EF_SECTOR);
         memcpy(sector->md5, md5, sizeof(md5));
         sector->known = true;
+        sector->begun = EF_BEGUN_NOT;
         sector->generation++;
     }
     if (c->dirty_count == 0) {
@@ -71,26 +73,42 @@ static void on_erased(void *user, struct ef_job *job)
     else if (job->err != EF_INTERRUPTED)
         set_unknown(c, e->first, e->end);
     c->suspect = c->suspect || job->stray;
-    c->erases--;
+    ef_begun_end_erase(c, e->first, e->end);
     mark_erasing(c, e->first, e->end, false);
     ef_evict(c);
     pthread_mutex_unlock(&c->lock);
+    ef_begun_end(c, job->err != EF_OK);
+    pthread_mutex_lock(&c->lock);
+    c->erases--;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
     free(e);
+}
+
+static enum ef_err give_up(struct ef_cache *c, uint32_t first, uint32_t end, enum ef_err err)
+{
+    pthread_mutex_lock(&c->lock);
+    ef_begun_end_erase(c, first, end);
+    mark_erasing(c, first, end, false);
+    pthread_mutex_unlock(&c->lock);
+    return err;
 }
 
 /* Under no lock; the range is marked as erasing and stays so until the job is done. */
 static enum ef_err queue_erase(struct ef_cache *c, uint32_t first, uint32_t end,
                                struct ef_patience patience)
 {
+    enum ef_err err = ef_begun_add(c, first, end - first, NULL);
+    if (err != EF_OK)
+        return give_up(c, first, end, err);
     struct erase *e = malloc(sizeof(*e));
     struct ef_job *job =
         ef_job_new(EF_JOB_ERASE, EF_PRIORITY_WRITER, first * EF_SECTOR, (end - first) * EF_SECTOR);
     if (!e || !job) {
         free(e);
         ef_job_drop(job);
-        pthread_mutex_lock(&c->lock);
-        mark_erasing(c, first, end, false);
-        pthread_mutex_unlock(&c->lock);
+        give_up(c, first, end, EF_NOMEM);
+        ef_begun_end(c, true);
         return EF_NOMEM;
     }
     *e = (struct erase){.cache = c, .first = first, .end = end};
@@ -100,7 +118,7 @@ static enum ef_err queue_erase(struct ef_cache *c, uint32_t first, uint32_t end,
     c->erases++;
     pthread_mutex_unlock(&c->lock);
     ef_worker_submit(c->worker, job);
-    enum ef_err err = ef_worker_wait(c->worker, job, patience.interrupted, patience.user);
+    err = ef_worker_wait(c->worker, job, patience.interrupted, patience.user);
     ef_job_drop(job);
     return err;
 }

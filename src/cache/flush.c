@@ -1,4 +1,5 @@
 /* The flusher: writes behind as runs fill up, and in whole passes when asked to. */
+#include "begun.h"
 #include "cache_private.h"
 
 enum { RECHECKS_MAX = 3 };
@@ -18,13 +19,20 @@ static void note_result(struct ef_cache *c, enum ef_err err)
                ef_err_text(err), (unsigned)c->dirty_count);
 }
 
-/* Every sector that is dirty when its turn comes, once, in order. */
-static enum ef_err flush_all(struct ef_cache *c)
+/* Every sector that is due when its turn comes, once, in order. */
+static enum ef_err flush_due(struct ef_cache *c, enum ef_due due)
 {
     enum ef_err err = EF_OK;
     for (uint32_t from = 0; from < c->sectors && err == EF_OK;)
-        err = ef_run_flush(c, from, false, &from);
+        err = ef_run_flush(c, from, due, &from);
     return err;
+}
+
+/* What is torn goes first, so that no more is torn at a time than one run. */
+static enum ef_err flush_all(struct ef_cache *c)
+{
+    enum ef_err err = flush_due(c, EF_DUE_TORN);
+    return err == EF_OK ? flush_due(c, EF_DUE_ALL) : err;
 }
 
 static bool take_suspicion(struct ef_cache *c)
@@ -63,10 +71,10 @@ static enum ef_err heal(struct ef_cache *c)
     return err == EF_OK && suspect ? EF_VERIFY : err;
 }
 
-static void write_behind(struct ef_cache *c, bool whole_only)
+static void write_behind(struct ef_cache *c, enum ef_due due)
 {
     uint32_t next;
-    enum ef_err err = ef_run_flush(c, 0, whole_only, &next);
+    enum ef_err err = ef_run_flush(c, 0, due, &next);
     if (err == EF_OK)
         err = heal(c);
     pthread_mutex_lock(&c->lock);
@@ -86,6 +94,7 @@ static void run_pass(struct ef_cache *c)
     enum ef_err err = flush_all(c);
     if (err == EF_OK)
         err = heal(c);
+    ef_begun_settle(c);
     pthread_mutex_lock(&c->lock);
     if (err == EF_OK && c->unproven)
         err = EF_VERIFY;
@@ -108,9 +117,9 @@ void *ef_flusher_main(void *arg)
             pthread_mutex_lock(&c->lock);
         } else if (!c->stalled && (c->complete_count >= EF_RUN_SECTORS || ef_window_is_full(c))) {
             /* Parts of sectors wait for the rest, unless nothing else would make room. */
-            bool whole_only = c->complete_count >= EF_RUN_SECTORS;
+            enum ef_due due = c->complete_count >= EF_RUN_SECTORS ? EF_DUE_WHOLE : EF_DUE_ALL;
             pthread_mutex_unlock(&c->lock);
-            write_behind(c, whole_only);
+            write_behind(c, due);
             pthread_mutex_lock(&c->lock);
         } else {
             pthread_cond_wait(&c->changed, &c->lock);

@@ -3,7 +3,6 @@
 #include "espflashfs/bytes.h"
 #include "espflashfs/flash.h"
 #include "espflashfs/folder.h"
-#include "espflashfs/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,42 +28,42 @@ enum { AT_MAC = 16, AT_FLASH_ID = 24, AT_FLASH_SIZE = 28, AT_MD5 = 32, AT_MAP = 
 static const uint8_t MAGIC[AT_MAC] = "espflashfs img2";
 static const char NAME[] = "image";
 
-static uint32_t sectors_of(const struct ef_image_key *key)
+static uint32_t sectors_of(const struct ef_board_key *key)
 {
     return key->flash_size / EF_SECTOR;
 }
 
 /* Header, map and digests. */
-static uint32_t head_len(const struct ef_image_key *key)
+static uint32_t head_len(const struct ef_board_key *key)
 {
     return AT_MAP + sectors_of(key) * (1 + EF_DIGEST_BYTES);
 }
 
-static uint8_t *digest_of(const struct ef_image_key *key, uint8_t *head, uint32_t s)
+static uint8_t *digest_of(const struct ef_board_key *key, uint8_t *head, uint32_t s)
 {
     return head + AT_MAP + sectors_of(key) + (size_t)s * EF_DIGEST_BYTES;
 }
 
-static uint64_t contents_at(const struct ef_image_key *key)
+static uint64_t contents_at(const struct ef_board_key *key)
 {
     return ef_align_down(head_len(key) + EF_SECTOR - 1, EF_SECTOR);
 }
 
 /* The folder of all boards' images. */
-static int open_all(const struct ef_image_key *key)
+static int open_all(const struct ef_board_key *key)
 {
     return ef_folder_open_guarded(key->folder);
 }
 
-static int open_board(const struct ef_image_key *key, int all)
+static int open_board(const struct ef_board_key *key, int all)
 {
-    char name[2 * EF_IMAGE_MAC_BYTES + 1];
-    ef_text_hex(name, key->mac, sizeof(key->mac));
+    char name[EF_KEY_NAME_MAX];
+    ef_board_key_name(key, name);
     return ef_folder_open_private(all, name);
 }
 
 /* The header of this board, and the digest of what is behind it. */
-static void put_header(const struct ef_image_key *key, uint8_t *head)
+static void put_header(const struct ef_board_key *key, uint8_t *head)
 {
     memset(head, 0, AT_MAP);
     memcpy(head, MAGIC, sizeof(MAGIC));
@@ -85,7 +84,7 @@ static uint32_t run_of(const uint8_t *map, uint32_t s, uint32_t sectors)
     return n;
 }
 
-static bool read_contents(const struct ef_image_key *key, int fd, uint8_t *data, const uint8_t *map)
+static bool read_contents(const struct ef_board_key *key, int fd, uint8_t *data, const uint8_t *map)
 {
     for (uint32_t s = 0, n; s < sectors_of(key); s += n) {
         n = run_of(map, s, sectors_of(key));
@@ -101,7 +100,7 @@ static bool read_contents(const struct ef_image_key *key, int fd, uint8_t *data,
 }
 
 /* True if the header is this board's, and all of the head is whole. */
-static bool read_head(const struct ef_image_key *key, int fd, uint8_t *head)
+static bool read_head(const struct ef_board_key *key, int fd, uint8_t *head)
 {
     uint8_t found[AT_MAP];
     if (!ef_file_read(fd, head, head_len(key), 0))
@@ -115,7 +114,7 @@ static bool read_head(const struct ef_image_key *key, int fd, uint8_t *head)
 }
 
 /* A sector that was damaged on the disk would spoil the question about all those beside it. */
-static void drop_damaged(const struct ef_image_key *key, uint8_t *head, const uint8_t *data,
+static void drop_damaged(const struct ef_board_key *key, uint8_t *head, const uint8_t *data,
                          uint8_t *map)
 {
     for (uint32_t s = 0; s < sectors_of(key); s++) {
@@ -128,7 +127,7 @@ static void drop_damaged(const struct ef_image_key *key, uint8_t *head, const ui
     }
 }
 
-static bool read_image(const struct ef_image_key *key, int fd, uint8_t *data, uint8_t *map)
+static bool read_image(const struct ef_board_key *key, int fd, uint8_t *data, uint8_t *map)
 {
     uint8_t *head = malloc(head_len(key));
     bool read = head && read_head(key, fd, head);
@@ -142,7 +141,7 @@ static bool read_image(const struct ef_image_key *key, int fd, uint8_t *data, ui
     return read;
 }
 
-static void log_none(const struct ef_image_key *key, struct ef_log *log, int all, int fd)
+static void log_none(const struct ef_board_key *key, struct ef_log *log, int all, int fd)
 {
     int number = errno;
     if (all < 0 && number == EPERM)
@@ -155,7 +154,7 @@ static void log_none(const struct ef_image_key *key, struct ef_log *log, int all
                fd < 0 ? strerror(number) : "it is of another flash, or damaged");
 }
 
-bool ef_image_load(const struct ef_image_key *key, struct ef_log *log, uint8_t *data, uint8_t *map)
+bool ef_image_load(const struct ef_board_key *key, struct ef_log *log, uint8_t *data, uint8_t *map)
 {
     int all = open_all(key);
     int board = all >= 0 ? open_board(key, all) : -1;
@@ -178,13 +177,13 @@ bool ef_image_load(const struct ef_image_key *key, struct ef_log *log, uint8_t *
 }
 
 struct saved {
-    const struct ef_image_key *key;
+    const struct ef_board_key *key;
     const uint8_t *data, *map;
 };
 
 static uint8_t *make_head(const struct saved *image)
 {
-    const struct ef_image_key *key = image->key;
+    const struct ef_board_key *key = image->key;
     uint8_t *head = calloc(1, head_len(key));
     if (!head)
         return NULL;
@@ -218,22 +217,21 @@ static bool write_image(void *user, int fd)
 
 /* Another board's image, and how long ago it was of use. */
 struct kept {
-    char name[2 * EF_IMAGE_MAC_BYTES + 1];
+    char name[EF_KEY_NAME_MAX];
     uint64_t bytes;
     struct timespec at;
 };
 
 static bool is_board(const char *name)
 {
-    return strlen(name) == 2 * EF_IMAGE_MAC_BYTES &&
-           strspn(name, "0123456789abcdef") == strlen(name);
+    return strlen(name) == EF_KEY_NAME_MAX - 1 && strspn(name, "0123456789abcdef") == strlen(name);
 }
 
 /* In the folder of one board. */
 static bool look_at(int board, const char *name, struct kept *kept)
 {
     struct stat st;
-    ef_folder_tidy(board, NAME);
+    ef_folder_tidy(board, NAME, EF_FOLDER_STALE_S);
     if (fstatat(board, NAME, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
         return false;
     snprintf(kept->name, sizeof(kept->name), "%s", name);
@@ -297,7 +295,7 @@ static void forget_oldest(int all, struct ef_log *log)
     }
 }
 
-bool ef_image_save(const struct ef_image_key *key, struct ef_log *log, const uint8_t *data,
+bool ef_image_save(const struct ef_board_key *key, struct ef_log *log, const uint8_t *data,
                    const uint8_t *map)
 {
     struct saved image = {.key = key, .data = data, .map = map};

@@ -2,6 +2,7 @@
  * One run of dirty sectors to the chip: find what differs, erase what becomes blank, write
  * the rest. Decision 4: only what differs is touched.
  */
+#include "begun.h"
 #include "telling.h"
 
 #include "espflashfs/bytes.h"
@@ -36,9 +37,10 @@ static bool is_blank(const struct ef_cache *c, const struct run *r, uint32_t i)
     return r->blank || ef_bytes_blank(c->run + (size_t)i * EF_SECTOR, EF_SECTOR);
 }
 
-static bool is_due(const struct ef_cache *c, uint32_t s, bool whole_only)
+static bool is_due(const struct ef_cache *c, uint32_t s, enum ef_due due)
 {
-    return s < c->sectors && c->sector[s].dirty && (c->sector[s].have || !whole_only);
+    return s < c->sectors && c->sector[s].dirty && (c->sector[s].have || due != EF_DUE_WHOLE) &&
+           (c->sector[s].begun || due != EF_DUE_TORN);
 }
 
 /* The row of sectors from `s` on that are to be blank. */
@@ -52,24 +54,23 @@ static uint32_t blank_len(const struct ef_cache *c, uint32_t s, uint32_t most)
 
 /*
  * Under the lock: the next row of dirty sectors from `from` on: a long blank one, or one inside a
- * stretch. They part where a block ends, so that it can be erased as one. Where `whole_only`,
- * sectors of which only a part was written do not count.
+ * stretch. They part where a block ends, so that it can be erased as one.
  */
-static void find_run(const struct ef_cache *c, uint32_t from, bool whole_only, struct run *r)
+static void find_run(const struct ef_cache *c, uint32_t from, enum ef_due due, struct run *r)
 {
     uint32_t s = from;
-    while (s < c->sectors && !is_due(c, s, whole_only))
+    while (s < c->sectors && !is_due(c, s, due))
         s++;
     r->first = s;
     r->tail = 0;
     r->count = blank_len(c, s, EF_BLANK_SECTORS);
-    if (is_due(c, s + r->count, whole_only))
+    if (is_due(c, s + r->count, due))
         r->count -= ef_min_u32(r->count, (s + r->count) % EF_RUN_SECTORS);
     r->blank = r->count >= BLANK_MIN;
     if (r->blank)
         return;
     uint32_t end = s;
-    while (is_due(c, end, whole_only) && (end == s || end % EF_STRETCH_SECTORS != 0) &&
+    while (is_due(c, end, due) && (end == s || end % EF_STRETCH_SECTORS != 0) &&
            (end == s || end % EF_RUN_SECTORS != 0 || blank_len(c, end, BLANK_MIN) < BLANK_MIN))
         end++;
     r->count = end - s;
@@ -125,13 +126,13 @@ static void take_copy(struct ef_cache *c, struct run *r)
 }
 
 /* Finds a run and takes its copy; what happens while it waits makes it look again. */
-static enum ef_err claim_run(struct ef_cache *c, uint32_t from, bool whole_only, struct run *r)
+static enum ef_err claim_run(struct ef_cache *c, uint32_t from, enum ef_due due, struct run *r)
 {
     enum ef_err err = EF_OK;
     bool ready = false;
     pthread_mutex_lock(&c->lock);
     while (err == EF_OK && !ready) {
-        find_run(c, from, whole_only, r);
+        find_run(c, from, due, r);
         err = make_ready(c, r, &ready);
     }
     if (err == EF_OK)
@@ -193,6 +194,8 @@ static void settle(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n, bo
         sector->writing = false;
         sector->known = r->known[k];
         memcpy(sector->md5, r->chip[k], EF_DIGEST_BYTES);
+        if (r->done[k])
+            sector->begun = EF_BEGUN_NOT;
         if (r->done[k] && sector->generation == r->generation[k])
             ef_sector_set_clean(c, r->first + k);
     }
@@ -259,6 +262,12 @@ static bool is_mixed_block(const struct ef_cache *c, const struct run *r, uint32
 
 static enum ef_err put_differences_down(struct ef_cache *c, struct run *r)
 {
+    for (uint32_t i = 0; i < r->count && r->done[i];)
+        if (++i == r->count)
+            return EF_OK;
+    enum ef_err begun = ef_begun_add(c, r->first, r->count, r->done);
+    if (begun != EF_OK)
+        return begun;
     for (uint32_t i = 0; i < r->count; i++) {
         enum ef_err err = is_mixed_block(c, r, i) ? put_down(c, r, i, EF_RUN_SECTORS, true) : EF_OK;
         if (err != EF_OK)
@@ -295,11 +304,11 @@ static enum ef_err leave_tail(struct ef_cache *c, struct run *r)
     return EF_OK;
 }
 
-enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uint32_t *next)
+enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, enum ef_due due, uint32_t *next)
 {
     struct run r = {0};
     *next = c->sectors;
-    enum ef_err err = claim_run(c, from, whole_only, &r);
+    enum ef_err err = claim_run(c, from, due, &r);
     if (err != EF_OK || r.count == 0)
         return err;
     err = leave_tail(c, &r);
@@ -312,5 +321,6 @@ enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, bool whole_only, uin
     c->blind = c->blind || r.blind;
     settle(c, &r, 0, r.count, true);
     pthread_mutex_unlock(&c->lock);
+    ef_begun_end(c, false);
     return err;
 }

@@ -32,7 +32,8 @@ struct program {
     char *stub_folder[3]; /* NULL-terminated */
     char *state_folder;   /* NULL: none */
     char *cache_folder;   /* NULL: none */
-    struct ef_image_key image;
+    char *journal_folder; /* NULL: none */
+    struct ef_board_key image, journal;
     char found[EF_PORT_NAME_MAX]; /* the port, where none was given */
 };
 
@@ -77,6 +78,9 @@ static void find_folders(struct program *p)
     p->state_folder = find_folder("XDG_STATE_HOME", ".local/state");
     if (o->keep_images)
         p->cache_folder = o->cache ? strdup(o->cache) : find_folder("XDG_CACHE_HOME", ".cache");
+    const char *journal = o->journal ? o->journal : p->state_folder;
+    if (o->keep_journal && journal)
+        p->journal_folder = strdup(journal);
 }
 
 /* The option wins over esptool's file. */
@@ -132,16 +136,41 @@ static struct ef_flash *make_flash(struct program *p)
     return ef_flash_retry_new(ef_flash_verify_new(ef_flash_guard_new(flash, &s->guard)));
 }
 
+static struct ef_board_key key_in(const struct program *p, const char *folder)
+{
+    const struct ef_session *s = &p->session;
+    struct ef_board_key key = {
+        .folder = folder, .flash_id = s->flash_id, .flash_size = s->flash_size};
+    memcpy(key.mac, s->identity.mac, sizeof(key.mac));
+    return key;
+}
+
 /* What a guarded chip's loader tells is not what its owner wants to have lie about. */
 static void keep_image(struct program *p)
 {
     const struct ef_session *s = &p->session;
     if (!p->cache_folder || s->guard.secure_download || s->guard.encryption != EF_ENCRYPTION_OFF)
         return;
-    p->image = (struct ef_image_key){
-        .folder = p->cache_folder, .flash_id = s->flash_id, .flash_size = s->flash_size};
-    memcpy(p->image.mac, s->identity.mac, sizeof(p->image.mac));
+    p->image = key_in(p, p->cache_folder);
     ef_cache_keep_image(p->mount.cache, &p->image);
+}
+
+static void keep_journal(struct program *p)
+{
+    const char *why = !p->journal_folder ? "neither XDG_STATE_HOME nor HOME is set: journal=DIR "
+                                           "says where to keep one"
+                                         : "the chip does not tell its MAC, by which one is found";
+    if (!p->options.keep_journal)
+        return;
+    if (!p->journal_folder || !p->session.identity.registers_read) {
+        ef_log(&p->log, EF_LOG_WARN,
+               "no journal: what is cut off in the middle of a write stays "
+               "torn: %s",
+               why);
+        return;
+    }
+    p->journal = key_in(p, p->journal_folder);
+    ef_cache_keep_journal(p->mount.cache, &p->journal, p->options.read_only != 0);
 }
 
 static enum ef_err start_threads(struct program *p)
@@ -158,6 +187,7 @@ static enum ef_err start_threads(struct program *p)
         return err;
     ef_cache_limit(p->mount.cache, p->options.cache_size);
     keep_image(p);
+    keep_journal(p);
     return EF_OK;
 }
 
@@ -246,6 +276,7 @@ int main(int argc, char **argv)
         status = run(&p);
     free(p.state_folder);
     free(p.cache_folder);
+    free(p.journal_folder);
     free(p.stub_folder[0]);
     free(p.stub_folder[1]);
     ef_log_free(&p.log);

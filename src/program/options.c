@@ -49,6 +49,7 @@ static const struct fuse_opt SPECS[] = {
     /* Not the form with a space, which takes --cache_size=... too. */
     {"--cache=%s", offsetof(struct ef_options, cache), 0},
     {"cache=%s", offsetof(struct ef_options, cache), 0},
+    TEXT("journal", journal),
     TEXT("log", log_file),
     FLAG("-f", foreground),
     FLAG("foreground", foreground),
@@ -194,21 +195,26 @@ static int check_sequence(const char *text)
     return -1;
 }
 
-/* The driver changes to / when it goes to the background. */
-static int check_cache(struct ef_options *o)
+/*
+ * A folder, or `none`. Its absolute path in its place: the driver changes to / when it goes to the
+ * background.
+ */
+static int check_folder(const char *option, char **folder, bool *keep)
 {
     struct stat st;
-    o->keep_images = !o->cache || strcmp(o->cache, "none") != 0;
-    if (!o->cache || !o->keep_images)
+    *keep = !*folder || strcmp(*folder, "none") != 0;
+    if (!*folder || !*keep)
         return 0;
-    char *full = realpath(o->cache, NULL);
+    char *full = realpath(*folder, NULL);
     if (!full || stat(full, &st) != 0 || !S_ISDIR(st.st_mode)) {
         free(full);
-        return complain("cache=%s: no such folder: make it with mkdir first, or use cache=none",
-                        o->cache);
+        fprintf(stderr,
+                "espflashfs: %s=%s: no such folder: make it with mkdir first, or use %s=none\n",
+                option, *folder, option);
+        return -1;
     }
-    free(o->cache);
-    o->cache = full;
+    free(*folder);
+    *folder = full;
     return 0;
 }
 
@@ -234,7 +240,8 @@ static int check_values(struct ef_options *o)
         return -1;
     if (o->size_text && (ef_text_to_u64(o->size_text, &o->size) != EF_OK || o->size == 0))
         return complain("size=%s: bytes are expected, for example 4M or 0x400000", o->size_text);
-    if (check_cache(o) < 0 || check_cache_size(o) < 0)
+    if (check_folder("cache", &o->cache, &o->keep_images) < 0 || check_cache_size(o) < 0 ||
+        check_folder("journal", &o->journal, &o->keep_journal) < 0)
         return -1;
     if (!o->stub)
         o->stub = strdup("auto");
@@ -358,7 +365,8 @@ void ef_options_free(struct ef_options *o)
 {
     char *texts[] = {o->port,        o->mountpoint, o->baud_text,       o->chip,
                      o->before_text, o->after_text, o->reset_sequence,  o->stub,
-                     o->size_text,   o->cache,      o->cache_size_text, o->log_file};
+                     o->size_text,   o->cache,      o->cache_size_text, o->journal,
+                     o->log_file};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);
     struct fuse_args args = FUSE_ARGS_INIT(o->fuse_argc, o->fuse_argv);
@@ -389,6 +397,9 @@ void ef_options_help(void)
         "    size=BYTES             flash size, where the flash id is wrong (4M, 0x400000)\n"
         "    cache=DIR              keep what is read of boards in DIR; none: keep nothing\n"
         "    cache_size=BYTES       contents held in memory at most; 32M if not given\n"
+        "    journal=DIR            keep what is begun on boards in DIR, so that it can be "
+        "finished;\n"
+        "                           none: do without\n"
         "    log=FILE               append what happens to a file\n"
         "    ro                     refuse every write\n"
         "    force                  let through what would brick a guarded chip\n"

@@ -8,7 +8,7 @@ struct ef_options {
     char *port;       /* NULL: look for a board */
     char *mountpoint; /* NULL only with probe, list, help or version */
     char *baud_text, *chip, *before_text, *after_text, *reset_sequence, *stub, *size_text, *cache,
-        *cache_size_text, *log_file;
+        *cache_size_text, *journal, *log_file;
     int read_only, force, foreground, debug, probe, list, help, version;
     /* From the texts above. */
     uint32_t baud;
@@ -16,6 +16,7 @@ struct ef_options {
     uint64_t size;
     uint64_t cache_size; /* bytes */
     bool keep_images;    /* in `cache`, which is an absolute path then; NULL: in the usual folder */
+    bool keep_journal;   /* in `journal`, likewise */
     enum ef_before before;
     enum ef_after after;
     /* What is left is FUSE's: argv[0] and its options. */

@@ -23,7 +23,7 @@ enum {
 
 struct room {
     char folder[64], board[96], file[112];
-    struct ef_image_key key;
+    struct ef_board_key key;
     struct mem *mem;
     struct ef_worker *worker;
     struct ef_cache *cache;
@@ -40,7 +40,7 @@ static inline int room_open(void **state)
     strcpy(room->folder, "/tmp/ef-image-XXXXXX");
     if (!mkdtemp(room->folder))
         return -1;
-    room->key = (struct ef_image_key){.folder = room->folder,
+    room->key = (struct ef_board_key){.folder = room->folder,
                                       .mac = {0x24, 0x0A, 0xC4, 0x00, 0x11, 0x22},
                                       .flash_id = 0x164020,
                                       .flash_size = SIZE};

@@ -15,13 +15,22 @@ static const struct {
     int number;
     bool transient;
 } KINDS[] = {
-    {EF_OK, 0, false},           {EF_TIMEOUT, EIO, true},
-    {EF_FRAMING, EIO, true},     {EF_REJECTED, EIO, true},
-    {EF_VERIFY, EIO, true},      {EF_GONE, ENODEV, false},
-    {EF_GUARDED, EPERM, false},  {EF_INTERRUPTED, EINTR, false},
-    {EF_INVALID, EINVAL, false}, {EF_NOMEM, ENOMEM, false},
-    {EF_BUSY, EBUSY, false},     {EF_ACCESS, EACCES, false},
-    {EF_MISSING, ENOENT, false}, {EF_UNSUPPORTED, EOPNOTSUPP, false},
+    {EF_OK, 0, false},
+    {EF_TIMEOUT, EIO, true},
+    {EF_FRAMING, EIO, true},
+    {EF_REJECTED, EIO, true},
+    {EF_VERIFY, EIO, true},
+    {EF_GONE, ENODEV, false},
+    {EF_GUARDED, EPERM, false},
+    {EF_INTERRUPTED, EINTR, false},
+    {EF_INVALID, EINVAL, false},
+    {EF_NOMEM, ENOMEM, false},
+    {EF_BUSY, EBUSY, false},
+    {EF_ACCESS, EACCES, false},
+    {EF_MISSING, ENOENT, false},
+    {EF_UNSUPPORTED, EOPNOTSUPP, false},
+    {EF_NO_SPACE, ENOSPC, false},
+    {EF_READ_ONLY, EROFS, false},
 };
 
 enum { KIND_COUNT = sizeof(KINDS) / sizeof(KINDS[0]) };
