@@ -64,6 +64,14 @@ void ef_cache_keep_image(struct ef_cache *cache, const struct ef_board_key *key)
 void ef_cache_keep_journal(struct ef_cache *cache, const struct ef_board_key *key, bool read_only);
 
 /*
+ * The same board's journal in another place, which is not to be used and will not know what is
+ * written from now on: said if work is pending in it, and kept under another name before anything
+ * is written or erased, so that it does no harm later. Before ef_cache_keep_journal; not where
+ * nothing will be written. `key` must outlive the cache.
+ */
+void ef_cache_retire_journal(struct ef_cache *cache, const struct ef_board_key *key);
+
+/*
  * Ends the thread; what is dirty is dropped, so flush before. Keeps the image, where one is to
  * be kept. NULL is fine.
  */

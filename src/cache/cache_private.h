@@ -13,8 +13,9 @@ enum {
     EF_TRANSFER_SECTORS = EF_STRETCH_SECTORS, /* ... and writes: 3 s at 921600 baud, at most */
     EF_WINDOW_SECTORS = 8 * EF_RUN_SECTORS,   /* unwritten at most: one stretch fills up while
                                                  the one before it is worked on ... */
-    EF_BLANK_SECTORS = 64 * EF_RUN_SECTORS    /* ... and so many blank ones, which cost little,
-                                                 and least where all are seen at once */
+    EF_WITNESSES = 8, /* sectors that tell if somebody else has written to the board */
+    EF_BLANK_SECTORS = 64 * EF_RUN_SECTORS /* ... and so many blank ones, which cost little,
+                                              and least where all are seen at once */
 };
 
 /*
@@ -73,9 +74,14 @@ struct ef_cache {
         bool unsettled;                 /* it held one, and the disk may not know yet */
         bool aside;                     /* what lies there is to be kept under another name first */
         bool refused;                   /* ... or not to be touched */
-    } journal;                          /* see begun.h */
-    int64_t others_at_ms;               /* when a reader last came beside work for others */
-    unsigned erases;                    /* under way */
+        const struct ef_board_key *retired; /* NULL, or another journal that is to be */
+        bool asked;                         /* the chip, for witnesses: see witness.h */
+        unsigned witnesses;
+        struct ef_digest witness[EF_WITNESSES];
+        uint32_t generation[EF_WITNESSES]; /* of those sectors, when they were asked about */
+    } journal;                             /* see begun.h */
+    int64_t others_at_ms;                  /* when a reader last came beside work for others */
+    unsigned erases;                       /* under way */
     uint32_t dirty_count;
     uint32_t complete_count; /* dirty and whole: fit to be written behind */
     uint32_t blank_count;

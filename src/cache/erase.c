@@ -57,6 +57,7 @@ static void set_unknown(struct ef_cache *c, uint32_t first, uint32_t end)
 {
     for (uint32_t s = first; s < end; s++) {
         c->sector[s].known = false;
+        c->sector[s].generation++;
         if (!c->sector[s].dirty)
             ef_sector_lose(c, s);
     }

@@ -117,8 +117,7 @@ static void digest_record(uint8_t *record, uint32_t len, uint8_t md5[EF_DIGEST_B
 static bool is_of(const uint8_t *record, const struct ef_board_key *key)
 {
     return memcmp(record + AT_MAC, key->mac, sizeof(key->mac)) == 0 &&
-           ef_le32(record + AT_FLASH_ID) == key->flash_id &&
-           ef_le32(record + AT_FLASH_SIZE) == key->flash_size;
+           ef_le32(record + AT_FLASH_ID) == key->flash_id;
 }
 
 /* True if it is whole: of lengths that agree with each other, the digest right. */
@@ -136,9 +135,14 @@ static bool is_whole(uint8_t *record, uint32_t len)
     return memcmp(said, md5, sizeof(md5)) == 0;
 }
 
-/* A digest can be right over what is wrong: the rows are checked as any input. */
-static bool take_rows(struct ef_journal *j)
+/*
+ * A digest can be right over what is wrong: the rows are checked as any input. What of the flash is
+ * offered may be less this time (size=): FOREIGN then.
+ */
+static enum ef_journal_found take_rows(struct ef_journal *j)
 {
+    enum ef_journal_found found = EF_JOURNAL_PENDING;
+    uint32_t size = ef_le32(j->record + AT_FLASH_SIZE);
     uint32_t rows = ef_le32(j->record + AT_ROWS);
     uint32_t left = ef_le32(j->record + AT_BYTES);
     const uint8_t *bytes = j->record + HEADER + (size_t)rows * ROW;
@@ -147,17 +151,21 @@ static bool take_rows(struct ef_journal *j)
         uint32_t kind = ef_le32(at + 8);
         struct ef_journal_row row = {.addr = ef_le32(at), .len = ef_le32(at + 4), .bytes = bytes};
         if (kind > EF_JOURNAL_WITNESS || row.len == 0 || row.addr % EF_SECTOR ||
-            row.len % EF_SECTOR || !ef_range_fits(row.addr, row.len, j->key->flash_size))
-            return false;
+            row.len % EF_SECTOR || !ef_range_fits(row.addr, row.len, size))
+            return EF_JOURNAL_DAMAGED;
+        if (!ef_range_fits(row.addr, row.len, j->key->flash_size))
+            found = EF_JOURNAL_FOREIGN;
         row.kind = (enum ef_journal_kind)kind;
         if (content_of(&row) > left)
-            return false;
+            return EF_JOURNAL_DAMAGED;
         bytes += content_of(&row);
         left -= content_of(&row);
         j->row[i] = row;
     }
-    j->count = left == 0 ? rows : 0;
-    return left == 0;
+    if (left != 0)
+        return EF_JOURNAL_DAMAGED;
+    j->count = found == EF_JOURNAL_PENDING ? rows : 0;
+    return found;
 }
 
 static enum ef_journal_found judge(struct ef_journal *j, uint32_t len)
@@ -170,7 +178,7 @@ static enum ef_journal_found judge(struct ef_journal *j, uint32_t len)
         return EF_JOURNAL_DAMAGED;
     if (!is_of(j->record, j->key))
         return EF_JOURNAL_FOREIGN;
-    return take_rows(j) ? EF_JOURNAL_PENDING : EF_JOURNAL_DAMAGED;
+    return take_rows(j);
 }
 
 static enum ef_err look(struct ef_journal *j, enum ef_journal_found *found)

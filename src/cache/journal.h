@@ -45,7 +45,7 @@ enum ef_journal_found {
     EF_JOURNAL_EMPTY,
     EF_JOURNAL_DAMAGED, /* no record, or not a whole one */
     EF_JOURNAL_PENDING, /* work of this board that was not finished */
-    EF_JOURNAL_FOREIGN, /* ... of another one, or of another flash */
+    EF_JOURNAL_FOREIGN, /* ... of another one, of another flash, or past this one's end */
     EF_JOURNAL_NEWER    /* of a version that this program does not know */
 };
 

@@ -33,7 +33,7 @@ struct program {
     char *state_folder;   /* NULL: none */
     char *cache_folder;   /* NULL: none */
     char *journal_folder; /* NULL: none */
-    struct ef_board_key image, journal;
+    struct ef_board_key image, journal, usual_journal;
     char found[EF_PORT_NAME_MAX]; /* the port, where none was given */
 };
 
@@ -160,6 +160,11 @@ static void keep_journal(struct program *p)
     const char *why = !p->journal_folder ? "neither XDG_STATE_HOME nor HOME is set: journal=DIR "
                                            "says where to keep one"
                                          : "the chip does not tell its MAC, by which one is found";
+    bool usual = p->options.keep_journal && !p->options.journal;
+    if (!usual && p->state_folder && p->session.identity.registers_read && !p->options.read_only) {
+        p->usual_journal = key_in(p, p->state_folder);
+        ef_cache_retire_journal(p->mount.cache, &p->usual_journal);
+    }
     if (!p->options.keep_journal)
         return;
     if (!p->journal_folder || !p->session.identity.registers_read) {

@@ -384,6 +384,38 @@ static void one_witness_may_have_changed(void **state)
     assert_true(room_settled(&room->cache));
 }
 
+/* Nothing of the board was read before: the chip is asked for some digests, once. */
+static void somebody_else_wrote_since_the_first_write(void **state)
+{
+    struct begun_room *room = *state;
+    keep(room);
+    die_in_a_write(room, AT, LEN);
+    mem_pattern(room->cache.mem->bytes, ROOM_SIZE, 99);
+    memcpy(room->cache.model, room->cache.mem->bytes, ROOM_SIZE);
+    keep(room);
+    assert_int_equal(room_flush(&room->cache), EF_OK);
+    assert_true(room_settled(&room->cache));
+    assert_int_equal(access(room->file, F_OK), 0);
+}
+
+/* Else a mount that uses it later would write over what this one wrote. */
+static void one_in_another_place_is_retired(void **state)
+{
+    struct begun_room *room = *state;
+    keep(room);
+    die_in_a_write(room, AT, LEN);
+    ef_cache_retire_journal(room->cache.cache, &room->key);
+    assert_int_equal(look(room), EF_JOURNAL_PENDING);
+    assert_int_equal(room_write(&room->cache, AT, LEN, 5), EF_OK);
+    assert_int_equal(room_flush(&room->cache), EF_OK);
+    assert_int_equal(look(room), EF_JOURNAL_EMPTY);
+    assert_int_equal(access(room->old, F_OK), 0);
+    mount_again(room);
+    keep(room);
+    assert_int_equal(room_flush(&room->cache), EF_OK);
+    assert_true(room_settled(&room->cache));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_room, close_room)
@@ -403,6 +435,8 @@ int main(void)
         TEST(of_a_newer_version_is_not_touched),
         TEST(somebody_else_wrote_since),
         TEST(one_witness_may_have_changed),
+        TEST(somebody_else_wrote_since_the_first_write),
+        TEST(one_in_another_place_is_retired),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -220,6 +220,13 @@ static void of_another_board(void **state)
     reopen(room);
     assert_int_equal(room->found, EF_JOURNAL_FOREIGN);
     room->key.flash_id--;
+    room->key.flash_size = 0x12000;
+    reopen(room);
+    assert_int_equal(room->found, EF_JOURNAL_FOREIGN);
+    room->key.flash_size = 512 * 1024;
+    reopen(room);
+    assert_int_equal(room->found, EF_JOURNAL_PENDING);
+    room->key.flash_size = 1024 * 1024;
     /* Looking did no harm. */
     reopen(room);
     assert_int_equal(room->found, EF_JOURNAL_PENDING);
