@@ -222,6 +222,8 @@ struct eb_board *eb_board_new(const struct eb_config *config, char *why)
     board->firmware_ns = EB_NEVER;
     board->circuit.boot_ns = EB_NEVER;
     board->changed = true;
+    if (config->pulse_fd > 0)
+        board->nor.pulse_fd = config->pulse_fd;
     for (size_t i = 0; i < board->faults.count; i++)
         if (board->faults.list[i].kind == EB_FAULT_POWER)
             eb_nor_fail_power(&board->nor, board->faults.list[i].index,

@@ -65,6 +65,7 @@ struct eb_config {
     bool real_flash_timing; /* erases, programs and digests take a data sheet's time */
     bool firmware;          /* boots into its firmware, not into download mode */
     struct eb_faults faults;
+    int pulse_fd;            /* see nor.h; 0: none */
     struct eb_event_log log; /* the board closes it */
     eb_outlet outlet;
     eb_cut cut; /* may be NULL */

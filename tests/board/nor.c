@@ -50,7 +50,7 @@ out:
 
 int eb_nor_open(struct eb_nor *nor, const char *path, uint32_t size, char *why, size_t why_cap)
 {
-    *nor = (struct eb_nor){.size = size, .claim = size};
+    *nor = (struct eb_nor){.size = size, .claim = size, .pulse_fd = -1};
     if (size == 0 || size % EB_NOR_BLOCK != 0) {
         snprintf(why, why_cap, "a flash of %u bytes is not made of 64 KiB blocks", size);
         return -1;
@@ -99,6 +99,8 @@ void eb_nor_fail_power(struct eb_nor *nor, uint64_t op, uint64_t seed)
 static bool has_power(struct eb_nor *nor, uint64_t *count)
 {
     (*count)++;
+    if (nor->pulse_fd >= 0 && write(nor->pulse_fd, "", 1) != 1)
+        nor->pulse_fd = -1; /* nobody is there to count */
     nor->powerless = nor->power_op != 0 && nor->erase_ops + nor->programs >= nor->power_op;
     return !nor->powerless;
 }

@@ -30,6 +30,7 @@ struct eb_nor {
     uint64_t programs;
     uint64_t power_op; /* power fails in the erase command or page program of this number ... */
     uint64_t dice;     /* ... and this picks what is left behind */
+    int pulse_fd;      /* one byte goes there as each operation begins; -1: none */
     bool powerless;    /* it did: nothing is erased or programmed any more, EB_OK or not */
 };
 

@@ -3,6 +3,7 @@
 #include "espflashfs/bytes.h"
 #include "espflashfs/text.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ enum option_code {
     OPT_FAULT,
     OPT_SEED,
     OPT_COUNTERS,
+    OPT_PULSE,
     OPT_LOG,
     OPT_HELP
 };
@@ -62,6 +64,7 @@ static const struct option OPTIONS[] = {
     {"fault", required_argument, NULL, OPT_FAULT},
     {"seed", required_argument, NULL, OPT_SEED},
     {"counters", required_argument, NULL, OPT_COUNTERS},
+    {"pulse", required_argument, NULL, OPT_PULSE},
     {"log", required_argument, NULL, OPT_LOG},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -104,6 +107,7 @@ void eb_options_help(FILE *out)
             "  --fault SPEC             as often as wanted; see below\n"
             "  --seed N                 for random faults and garbled bytes\n"
             "  --counters FILE          kept current with what the board did; SIGUSR1 writes it\n"
+            "  --pulse FIFO             a byte goes there as each erase and page program begins\n"
             "  --log FILE               connections, faults, and REJECT lines; else stderr\n"
             "  --help\n\n"
             "Prints `listening on WHERE` when it is ready. SIGTERM ends it.\n"
@@ -282,6 +286,9 @@ static bool parse_option(struct eb_options *options, enum option_code code, cons
     case OPT_COUNTERS:
         options->counters_path = text;
         return true;
+    case OPT_PULSE:
+        config->pulse_fd = open(text, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        return config->pulse_fd >= 0;
     case OPT_LOG:
         options->log_path = text;
         return true;

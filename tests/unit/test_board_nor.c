@@ -170,6 +170,26 @@ static void test_power_fails_where_it_is_told_to(void **state)
     assert_int_equal(nor->bytes[0], 0xFF);
 }
 
+static void test_who_counts_hears_each_operation(void **state)
+{
+    struct eb_nor *nor = *state;
+    const uint8_t data[2 * EB_NOR_PAGE] = {0};
+    uint8_t heard[8];
+    uint32_t bad;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    nor->pulse_fd = ends[1];
+    assert_int_equal(eb_nor_erase_sector(nor, 0), EB_OK);
+    assert_int_equal(eb_nor_program(nor, 0, data, sizeof(data), &bad), EB_OK);
+    eb_nor_erase_chip(nor);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], heard, sizeof(heard)), 4);
+    close(ends[0]);
+    eb_nor_erase_chip(nor);
+    assert_int_equal(nor->pulse_fd, -1);
+    assert_int_equal(nor->erase_ops, 3);
+}
+
 static void test_a_fake_chip_repeats(void **state)
 {
     struct eb_nor *nor = *state;
@@ -221,6 +241,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_program_without_power_is_half_done, open_nor,
                                         close_nor),
         cmocka_unit_test_setup_teardown(test_power_fails_where_it_is_told_to, open_nor, close_nor),
+        cmocka_unit_test_setup_teardown(test_who_counts_hears_each_operation, open_nor, close_nor),
         cmocka_unit_test_setup_teardown(test_a_fake_chip_repeats, open_nor, close_nor),
         cmocka_unit_test(test_the_file_is_made_kept_and_checked),
     };

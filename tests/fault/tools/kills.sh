@@ -1,0 +1,214 @@
+# shellcheck shell=sh
+# Sourced by cases after tests/lib/mount.sh: a restore that is cut off at a moment that a seed
+# picks, what heals it, and the judgement. One run is one plan of torn.c on a board of its own.
+#   KIND      kill    the driver is killed at a flash operation, and some time after it
+#             power   the board loses power in one
+#             both    either happens about then
+#             replay  as kill, then the driver is killed again while it finishes that
+#   MOUNT_OPTIONS     what every mount of the case is given
+
+TORN=$EF_BUILD/fault/torn
+KILL_AT=$EF_BUILD/fault/kill_at
+RUN=$WORK/run
+FLASH=$RUN/flash
+PULSE=$WORK/pulse
+WRITER_PID=
+KILLER_PID=
+RUNS=$WORK/runs # a line a run: kind, was the journal pending, the numbers of `torn check`
+: "${MOUNT_OPTIONS:=}"
+
+# draw SEED: all that the seed decides, but for the plan.
+draw() {
+    read -r draw_size draw_chip draw_timing draw_permille draw_late draw_us draw_early \
+        draw_again <<DICE
+$("$TORN" dice "$1" 3 4 3 1060 3 20000 4 60)
+DICE
+    # Mostly while the board is at that operation, else when the driver has its answer.
+    [ "$draw_late" = 0 ] || draw_us=$((draw_us / 50))
+    case $draw_size in
+    0) size=262144 ;;
+    1) size=524288 ;;
+    *) size=1048576 ;;
+    esac
+    loader=auto
+    case $draw_chip in
+    0) chip=esp32 ;;
+    1) chip=esp8266 ;;
+    2) chip=esp32c3 ;;
+    *) chip=esp32s3 loader=rom ;;
+    esac
+    timing=none
+    [ "$draw_timing" != 0 ] || timing=real
+}
+
+# The board of a run; its flash operations are counted from here on.
+board_of_run() {
+    exec 9<&- || :
+    rm -f "$PULSE"
+    mkfifo "$PULSE"
+    exec 9<>"$PULSE"
+    start_board --chip "$chip" --size "$size" --seed "$seed" --pulse "$PULSE" "$@"
+}
+
+mount_of_run() {
+    # Unquoted on purpose: options, or nothing.
+    # shellcheck disable=SC2086
+    mount_board -o stub="$loader" $MOUNT_OPTIONS
+}
+
+# kill_at COUNT DELAY_US: the driver, at that flash operation of the board.
+kill_driver_at() {
+    "$KILL_AT" "$DRIVER_PID" "$1" "$2" <&9 2>>"$RUN/killer" &
+    KILLER_PID=$!
+}
+
+end_killer() {
+    [ -n "$KILLER_PID" ] || return 0
+    kill "$KILLER_PID" 2>/dev/null || :
+    end_process "$KILLER_PID" 10 || :
+    KILLER_PID=
+}
+
+kill_driver() {
+    end_killer
+    kill -KILL "$DRIVER_PID" 2>/dev/null || :
+    wait_driver 2>/dev/null
+    ! mounted "$MNT" || fusermount3 -u -z "$MNT"
+}
+
+start_writer() {
+    "$TORN" write "$RUN" "$MNT" 2>"$RUN/writer" &
+    WRITER_PID=$!
+}
+
+wait_writer() {
+    writer_status=0
+    end_process "$WRITER_PID" 120 || writer_status=$?
+    WRITER_PID=
+}
+
+# A journal that holds something, of whatever board.
+journal_is_pending() {
+    [ -n "$(find "$XDG_STATE_HOME" -name journal -size +0c 2>/dev/null)" ]
+}
+
+board_has_no_power() {
+    ended "$BOARD_PID"
+}
+
+kill_board() {
+    kill -KILL "$BOARD_PID" 2>/dev/null || :
+    end_process "$BOARD_PID" 10 2>/dev/null || :
+    BOARD_PID=
+}
+
+# cut_off: the restore begins, and what the seed picked befalls it.
+cut_off() {
+    at=$((operations * draw_permille / 1000))
+    case $kind in
+    kill | replay) board_of_run --flash-timing "$timing" ;;
+    *) board_of_run --flash-timing "$timing" --fault power:$((at + 1)) ;;
+    esac || return 1
+    mount_of_run || return 1
+    case $kind in
+    both) kill_driver_at $((at > draw_early ? at - draw_early : 0)) $((draw_us / 10)) ;;
+    kill | replay) kill_driver_at "$at" "$draw_us" ;;
+    esac
+    start_writer
+    wait_writer
+    [ "$kind" = power ] || kill_driver
+}
+
+# After a power loss the driver lives on; its end tells that not all is written.
+leave_without_board() {
+    fusermount3 -u "$MNT"
+    wait_driver
+    case $DRIVER_STATUS:$writer_status in
+    0:0 | 3:1) ;;
+    *) say "writer $writer_status, but driver $DRIVER_STATUS" && return 1 ;;
+    esac
+}
+
+replay_is_over() {
+    ended "$DRIVER_PID" || ! journal_is_pending
+}
+
+# Mounts, and kills the driver at an operation of the replay.
+kill_while_replaying() {
+    # Unquoted on purpose, as above.
+    # shellcheck disable=SC2086
+    "$EF_BUILD/espflashfs" -f -o stub="$loader" $MOUNT_OPTIONS "$PORT" "$MNT" >>"$DRIVER_LOG" 2>&1 &
+    DRIVER_PID=$!
+    kill_driver_at "$1" "$2"
+    wait_until 60 replay_is_over || say "the replay goes on and on"
+    journal_is_pending && again=$((again + 1))
+    kill_driver
+}
+
+# Another mount of the board, at which all heals; what it shows is what is there.
+heal() {
+    mount_of_run || return 1
+    cp "$MNT/flash.bin" "$RUN/seen" || return 1
+    unmount_board && same_bytes "$RUN/seen" "$FLASH"
+}
+
+# one_run KIND SEED: false where anything was lost. A line in $RUNS.
+one_run() {
+    kind=$1
+    seed=$2
+    rm -rf "$RUN" "$XDG_STATE_HOME"
+    mkdir -p "$RUN" "$XDG_STATE_HOME"
+    : >"$RUN/durable"
+    : >"$DRIVER_LOG"
+    draw "$seed"
+    operations=$("$TORN" make "$seed" "$size" "$RUN")
+    cp "$RUN/old" "$FLASH"
+    cut_off || return 1
+    [ "$kind" != power ] || leave_without_board || return 1
+    kill_board
+    pending=0
+    again=0
+    ! journal_is_pending || pending=1
+    board_of_run || return 1
+    if [ "$kind" = replay ] && [ $pending = 1 ]; then
+        kill_while_replaying "$draw_again" "$draw_us"
+    fi
+    healed=0
+    heal || healed=1
+    stop_board
+    judged=0
+    numbers=$("$TORN" check "$RUN" flash) || judged=1
+    echo "$kind $pending $again $numbers $seed $chip $loader $size $timing $at/$operations" >>"$RUNS"
+    ! journal_is_pending || {
+        say "the journal is not cleared"
+        healed=1
+    }
+    [ $healed = 0 ] && [ $judged = 0 ]
+}
+
+# runs KIND COUNT: true if none of them lost anything.
+runs() {
+    bad=0
+    i=0
+    while [ "$i" -lt "$2" ]; do
+        i=$((i + 1))
+        one_run "$1" $((FIRST_SEED + i)) || {
+            bad=$((bad + 1))
+            say "$1, seed $((FIRST_SEED + i)): $(tail -n 1 "$RUNS")"
+            [ "$bad" -gt 3 ] || show_log "$DRIVER_LOG"
+        }
+    done
+    equal 0 "$bad"
+}
+
+# The table of all runs so far.
+table() {
+    awk 'BEGIN { printf "# %-7s %5s %8s %7s %8s %8s %8s %6s %6s\n", "kind", "runs", "pending",
+                 "again", "sectors", "old", "new", "torn", "lost" }
+         { if (!($1 in runs)) order[++kinds] = $1; runs[$1]++; pending[$1] += $2; again[$1] += $3
+           for (i = 4; i <= 8; i++) sum[$1, i] += $i }
+         END { for (k = 1; k <= kinds; k++) { kind = order[k]
+                 printf "# %-7s %5d %8d %7d %8d %8d %8d %6d %6d\n", kind, runs[kind], pending[kind],
+                        again[kind], sum[kind, 4], sum[kind, 5], sum[kind, 6], sum[kind, 7],
+                        sum[kind, 8] } }' "$RUNS"
+}
