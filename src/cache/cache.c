@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { WAIT_SLICE_MS = 100 };
+enum { WAIT_SLICE_MS = 100, NS_PER_S = 1000000000 };
 
 void ef_sector_set_dirty(struct ef_cache *c, uint32_t s)
 {
@@ -64,9 +64,20 @@ void ef_sector_set_blank(struct ef_cache *c, uint32_t s, bool blank)
     sector->blank = blank;
 }
 
+/* The kernel drops its pages where the time is another one: also when the clock was set back, to
+ * the very time of the last change perhaps, or stands still between two. */
 void ef_cache_touch(struct ef_cache *c)
 {
+    struct timespec last = c->modified;
     clock_gettime(CLOCK_REALTIME, &c->modified);
+    if (c->modified.tv_sec > last.tv_sec ||
+        (c->modified.tv_sec == last.tv_sec && c->modified.tv_nsec > last.tv_nsec))
+        return;
+    c->modified = last;
+    if (++c->modified.tv_nsec == NS_PER_S) {
+        c->modified.tv_nsec = 0;
+        c->modified.tv_sec++;
+    }
 }
 
 /*

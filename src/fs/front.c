@@ -1,12 +1,12 @@
 #include "espflashfs/front.h"
 
+#include "callers.h"
 #include "open_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
 #include <fuse_lowlevel.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,32 +61,17 @@ static struct ef_patience patience(void)
 
 /*
  * The kernel also reads ahead in a reader's name, and takes none of that back when the reader
- * is killed: it would keep the line busy for seconds.
+ * is to leave: it would keep the line busy for seconds. Nor does a program that has a handler
+ * for the signal hear it before these pages have come, or failed.
  */
 static bool abandoned(void *user)
 {
-    pid_t reader = fuse_get_context()->pid;
-    return interrupted(user) || (reader > 0 && kill(reader, 0) < 0 && errno == ESRCH);
+    return interrupted(user) || caller_leaves(fuse_get_context()->pid);
 }
 
 static struct ef_patience reader_patience(void)
 {
     return (struct ef_patience){.interrupted = abandoned, .user = current_mount()->front};
-}
-
-/* True if a signal that kills is pending for `pid`: /proc/PID/status has SIGKILL's bit then. */
-static bool is_dying(pid_t pid)
-{
-    char line[128];
-    unsigned long long pending = 0;
-    snprintf(line, sizeof(line), "/proc/%d/status", (int)pid);
-    FILE *status = pid > 0 ? fopen(line, "re") : NULL;
-    while (status && fgets(line, sizeof(line), status))
-        if (strncmp(line, "SigPnd:", 7) == 0)
-            pending = strtoull(line + 7, NULL, 16);
-    if (status)
-        fclose(status);
-    return pending & (1ULL << (SIGKILL - 1));
 }
 
 /*
@@ -97,7 +82,7 @@ static bool nobody_waits(void *user)
 {
     struct ef_front *front = user;
     return fuse_session_exited(fuse_get_session(front->fuse)) ||
-           (fuse_interrupted() && is_dying(fuse_get_context()->pid));
+           caller_is_dying(fuse_get_context()->pid);
 }
 
 static struct open_file *opened(const struct fuse_file_info *fi)

@@ -29,6 +29,7 @@ struct handle {
     bool replacing;     /* opened with O_TRUNC */
     uint64_t end;       /* replacing: the last byte given, plus one */
     bool writer;        /* opened for writing */
+    bool left;          /* a signal ended the last write or fsync: its caller knows, and goes */
     bool filled;        /* a hole was, of which the kernel's page cache knows nothing */
     uint64_t read_next; /* where a sequential reader would go on */
 };
@@ -165,6 +166,7 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
         err = ef_cache_write(node->mount->cache, off, (uint32_t)len, buf, patience);
     if (err == EF_OK && h->replacing && off + len > h->end)
         h->end = off + len;
+    h->left = err == EF_INTERRUPTED;
     pthread_mutex_unlock(&h->lock);
     return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
 }
@@ -186,6 +188,7 @@ static int flash_truncate(struct ef_node *node, void *handle, uint64_t size,
     int rc = h->replacing ? check_write(node, h, size, 0) : 0;
     if (rc == 0 && h->replacing) {
         rc = -ef_err_to_errno(fill_hole(node, h, size, patience));
+        h->left = rc == -EINTR;
         if (rc == 0)
             h->end = size;
     }
@@ -203,17 +206,34 @@ static int flash_fsync(struct ef_node *node, void *handle, struct ef_patience pa
     /* Not sooner: the kernel has the pages of a write locked until it is answered. */
     if (filled)
         node->mount->invalidate(node->mount, node);
-    return -ef_err_to_errno(ef_cache_flush(node->mount->cache, patience));
+    enum ef_err err = ef_cache_flush(node->mount->cache, patience);
+    pthread_mutex_lock(&h->lock);
+    h->left = err == EF_INTERRUPTED;
+    pthread_mutex_unlock(&h->lock);
+    return -ef_err_to_errno(err);
+}
+
+static bool at_once(void *user)
+{
+    (void)user;
+    return true;
 }
 
 /*
  * A reader's close must not wait for somebody else's writes. A writer's always asks: the
  * kernel writes mapped pages through any handle that could have written them, and a wait
  * that a signal ended, here or in fsync, leaves data that a later close answers for.
+ *
+ * Right after a write or an fsync that a signal ended, it does not wait again: dd, at Ctrl-C,
+ * closes what it wrote before it goes. It fails, and what was taken is on its way all the same.
  */
 static int flash_flush(struct ef_node *node, void *handle, struct ef_patience patience)
 {
     struct handle *h = handle;
+    pthread_mutex_lock(&h->lock);
+    if (h->left)
+        patience = (struct ef_patience){.interrupted = at_once};
+    pthread_mutex_unlock(&h->lock);
     return h->writer ? flash_fsync(node, handle, patience) : 0;
 }
 

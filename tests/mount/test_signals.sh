@@ -40,25 +40,6 @@ ended_by_while_reading() {
         gone 0
 }
 
-# A part of a sector, which is not written behind, by a cat that waits for more: nothing but the end
-# of the mount asks for it to be written.
-leave_dirty() {
-    random_bytes 3000 >"$WORK/dirty"
-    expect_patch "$WORK/dirty"
-    rm -f "$WORK/fifo"
-    mkfifo "$WORK/fifo"
-    cat "$WORK/fifo" 1<>"$BIN" 2>/dev/null &
-    WRITER=$!
-    exec 4>"$WORK/fifo"
-    cat "$WORK/dirty" >&4
-    wait_until 10 cmp -s -n 3000 "$WORK/dirty" "$BIN" && fails cmp -s "$EXPECTED" "$FLASH"
-}
-
-writer_ends() {
-    exec 4>&-
-    end_process "$WRITER" 10 || :
-}
-
 # The board holds the data when the driver has ended.
 written_by_the_end() {
     leave_dirty || return 1
@@ -74,6 +55,34 @@ reported_by_the_end() {
     ended_by TERM 3 || return 1
     writer_ends
     log_says 'unmounted with unwritten data'
+}
+
+# Signals while the last data is written, which a board that stands still holds up, change nothing.
+more_signals_while_it_writes() {
+    leave_dirty || return 1
+    kill -STOP "$BOARD_PID"
+    kill -TERM "$DRIVER_PID"
+    went=true
+    wait_until 20 fails mounted "$MNT" || went=false
+    for signal in TERM INT HUP; do
+        kill "-$signal" "$DRIVER_PID" || went=false
+    done
+    running "$DRIVER_PID" || went=false
+    kill -CONT "$BOARD_PID"
+    $went && gone 0 || return 1
+    writer_ends
+    same_bytes "$EXPECTED" "$FLASH"
+}
+
+# A mount that is taken away while a writer has a file open goes on for that writer.
+lazy_umount() {
+    leave_dirty || return 1
+    "$@" "$MNT" && fails mounted "$MNT" && running "$DRIVER_PID" || return 1
+    random_bytes 2000 >"$WORK/more"
+    cat "$WORK/more" >&4
+    expect_patch "$WORK/more" 3000
+    writer_ends
+    gone 0 && same_bytes "$EXPECTED" "$FLASH"
 }
 
 umount_after_writing() {
@@ -109,6 +118,48 @@ next_reader_is_right() {
         tail -c +245761 "$EXPECTED" | head -c 8192 | cmp - "$WORK/part"
 }
 
+now_s() {
+    cut -d. -f1 /proc/uptime
+}
+
+later_than() {
+    [ "$(now_s)" -gt "$1" ]
+}
+
+# suspended command...: the driver stands still in the middle of it, for longer than the 3 s that it
+# waits for a board's answer.
+suspended() {
+    mark_counters || return 1
+    "$@" &
+    job=$!
+    wait_until 20 work_has_begun || return 1
+    kill -STOP "$DRIVER_PID"
+    suspended_at=$(now_s)
+    wait_until 20 later_than $((suspended_at + 5)) || return 1
+    running "$job" || {
+        say "had come to its end before: $*"
+        return 1
+    }
+    kill -CONT "$DRIVER_PID"
+    expect_status 0 end_process "$job" 60
+}
+
+# Reads and writes together.
+work_has_begun() {
+    [ $(($(counter_since_mark 'op 0xd2') + $(counter_since_mark 'op 0x11'))) -gt 0 ]
+}
+
+suspended_reader() {
+    suspended dd if="$BIN" of="$WORK/copy" bs=48k count=1 skip=1 iflag=fullblock status=none &&
+        tail -c +49153 "$EXPECTED" | head -c 49152 | cmp - "$WORK/copy"
+}
+
+suspended_writer() {
+    random_bytes 48K >"$WORK/image"
+    suspended dd if="$WORK/image" of="$BIN" bs=48k seek=3 conv=notrunc status=none &&
+        expect_patch "$WORK/image" 147456 && same_bytes "$EXPECTED" "$FLASH"
+}
+
 # Killed without a chance to unmount, it leaves a dead mount point; the next start tells what to do.
 killed() {
     kill -KILL "$DRIVER_PID"
@@ -135,6 +186,12 @@ test_dirty() {
     done
     check 'written: mounts' mount_board
     check 'written: fusermount3 -u: the data is on the board at the end' umount_after_writing
+    check 'more signals: mounts' mount_board
+    check 'more signals while the last data is written change nothing' more_signals_while_it_writes
+    check 'lazy: mounts for umount -l' mount_board
+    check 'lazy: umount -l: the data is on the board at the last close' lazy_umount umount -l
+    check 'lazy: mounts for fusermount3' mount_board
+    check 'lazy: fusermount3 -u -z: the same' lazy_umount fusermount3 -u -z
     check 'killed: mounts' mount_board
     check 'killed: the next start tells what to do' killed
     check 'board gone: mounts' mount_board
@@ -159,4 +216,8 @@ test_idle
 test_dirty
 new_board 256K --chip esp8266 --line-rate real
 test_reading
-check 'reading left the board alone' same_bytes "$EXPECTED" "$FLASH"
+check 'suspended: mounts' mount_board
+check 'suspended: a reader gets the right bytes' suspended_reader
+check 'suspended: a writer gets them down' suspended_writer
+check 'suspended: unmounts' unmount_board
+check 'the board holds what was written' same_bytes "$EXPECTED" "$FLASH"

@@ -35,6 +35,44 @@ static void reads_any_range(void **state)
     assert_int_equal(ef_cache_state(room->cache).known_sectors, ROOM_SECTORS);
 }
 
+static bool is_later(struct timespec a, struct timespec b)
+{
+    return a.tv_sec > b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
+}
+
+static void set_age(struct cache_room *room, time_t s, long ns)
+{
+    pthread_mutex_lock(&room->cache->lock);
+    room->cache->modified = (struct timespec){.tv_sec = s, .tv_nsec = ns};
+    pthread_mutex_unlock(&room->cache->lock);
+}
+
+/* The kernel keeps its pages for as long as the time is the same. */
+static void each_change_is_later_than_the_last(void **state)
+{
+    struct cache_room *room = *state;
+    struct timespec last = ef_cache_state(room->cache).changed;
+    for (uint32_t i = 0; i < 1000; i++) {
+        ef_cache_renew(room->cache);
+        struct timespec now = ef_cache_state(room->cache).changed;
+        assert_true(is_later(now, last));
+        last = now;
+    }
+    /* The clock is set back by an hour. */
+    time_t ahead = last.tv_sec + 3600;
+    set_age(room, ahead, 999999998);
+    assert_int_equal(room_write(room, 0, EF_SECTOR, 1), EF_OK);
+    assert_int_equal(ef_cache_state(room->cache).changed.tv_sec, ahead);
+    assert_int_equal(ef_cache_state(room->cache).changed.tv_nsec, 999999999);
+    assert_int_equal(room_erase(room, 0, EF_SECTOR), EF_OK);
+    assert_int_equal(ef_cache_state(room->cache).changed.tv_sec, ahead + 1);
+    assert_int_equal(ef_cache_state(room->cache).changed.tv_nsec, 0);
+    /* It goes on from where it is once that is later. */
+    set_age(room, 1, 0);
+    ef_cache_renew(room->cache);
+    assert_true(ef_cache_state(room->cache).changed.tv_sec > 1000000);
+}
+
 static void past_the_end(void **state)
 {
     struct cache_room *room = *state;
@@ -335,6 +373,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reads_any_range, cache_room_open, cache_room_close),
+        cmocka_unit_test_setup_teardown(each_change_is_later_than_the_last, cache_room_open,
+                                        cache_room_close),
         cmocka_unit_test_setup_teardown(past_the_end, cache_room_open, cache_room_close),
         cmocka_unit_test_setup_teardown(whole_sectors_are_not_read, cache_room_open,
                                         cache_room_close),

@@ -213,6 +213,61 @@ static void close_tells_once(void **state)
     f->ops->release(f, reader);
 }
 
+static bool say_stop(void *user)
+{
+    (void)user;
+    return true;
+}
+
+/* Nothing goes out, and a signal ends a write that finds no more room. */
+static void interrupt_a_write(struct room *room)
+{
+    static const struct ef_patience IMPATIENT = {.interrupted = say_stop};
+    open_flash(room, O_WRONLY);
+    mem_hold(room->base->mem, MEM_DIGEST);
+    assert_int_equal(put(room, 0, ROOM_SIZE / 2, 7), ROOM_SIZE / 2);
+    assert_int_equal(room->flash->ops->write(room->flash, room->handle,
+                                             room->base->model + ROOM_SIZE / 2, EF_SECTOR,
+                                             ROOM_SIZE / 2, IMPATIENT),
+                     -EINTR);
+}
+
+/* It would wait for ever: the flash moves only afterwards. */
+static void an_interrupted_writer_closes_at_once(void **state)
+{
+    struct room *room = *state;
+    interrupt_a_write(room);
+    assert_int_equal(close_flash(room), -EINTR);
+    assert_int_equal(close_flash(room), -EINTR); /* a duplicate's */
+    mem_release(room->base->mem);
+    open_flash(room, O_WRONLY);
+    expect_settled(room);
+}
+
+static void an_interrupted_fsync_closes_at_once(void **state)
+{
+    static const struct ef_patience IMPATIENT = {.interrupted = say_stop};
+    struct room *room = *state;
+    open_flash(room, O_WRONLY);
+    mem_hold(room->base->mem, MEM_DIGEST);
+    assert_int_equal(put(room, 0, EF_SECTOR, 7), EF_SECTOR);
+    assert_int_equal(room->flash->ops->fsync(room->flash, room->handle, IMPATIENT), -EINTR);
+    assert_int_equal(close_flash(room), -EINTR);
+    mem_release(room->base->mem);
+    open_flash(room, O_WRONLY);
+    expect_settled(room);
+}
+
+/* dd, told to print how far it is. */
+static void a_writer_who_goes_on_is_answered(void **state)
+{
+    struct room *room = *state;
+    interrupt_a_write(room);
+    mem_release(room->base->mem);
+    assert_int_equal(put(room, ROOM_SIZE / 2, EF_SECTOR, 8), EF_SECTOR);
+    expect_settled(room);
+}
+
 static void erasing(void **state)
 {
     struct room *room = *state;
@@ -249,6 +304,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(never_grows, room_open, room_close),
         cmocka_unit_test_setup_teardown(appending, room_open, room_close),
         cmocka_unit_test_setup_teardown(close_tells_once, room_open, room_close),
+        cmocka_unit_test_setup_teardown(an_interrupted_writer_closes_at_once, room_open,
+                                        room_close),
+        cmocka_unit_test_setup_teardown(an_interrupted_fsync_closes_at_once, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_writer_who_goes_on_is_answered, room_open, room_close),
         cmocka_unit_test_setup_teardown(erasing, room_open, room_close),
         cmocka_unit_test_setup_teardown(read_only, room_open_read_only, room_close),
     };

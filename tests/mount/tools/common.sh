@@ -62,6 +62,25 @@ log_says() {
     }
 }
 
+# A part of a sector, which is not written behind, by a cat that waits for more: nothing but the end
+# of the mount asks for it to be written.
+leave_dirty() {
+    random_bytes 3000 >"$WORK/dirty"
+    expect_patch "$WORK/dirty"
+    rm -f "$WORK/fifo"
+    mkfifo "$WORK/fifo"
+    cat "$WORK/fifo" 1<>"$MNT/flash.bin" 2>/dev/null &
+    WRITER=$!
+    exec 4>"$WORK/fifo"
+    cat "$WORK/dirty" >&4
+    wait_until 10 cmp -s -n 3000 "$WORK/dirty" "$MNT/flash.bin" && fails cmp -s "$EXPECTED" "$FLASH"
+}
+
+writer_ends() {
+    exec 4>&-
+    end_process "$WRITER" 10 || :
+}
+
 # nobody_is_left: nothing is mounted, and no process works for this mount point.
 nobody_is_left() {
     if mounted "$MNT"; then
