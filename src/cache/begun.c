@@ -68,15 +68,21 @@ static enum ef_err say(struct ef_cache *c, uint32_t first, uint32_t count, const
         return err;
     ef_witnesses_ask(c);
     pthread_mutex_lock(&c->lock);
+    bool anew = c->journal.outdated;
     for (uint32_t i = 0; i < count; i++)
-        if (!(done && done[i]) && !c->sector[first + i].begun)
+        if (!(done && done[i]) && !c->sector[first + i].begun) {
             c->sector[first + i].begun = EF_BEGUN_SAID;
-    err = compose(c);
+            anew = true;
+        }
+    /* A record that has all of them, as the one that is replayed, asks for no room on the disk. */
+    err = anew ? compose(c) : EF_OK;
+    c->journal.outdated = anew && err != EF_OK;
     pthread_mutex_unlock(&c->lock);
-    if (err == EF_OK)
+    if (anew && err == EF_OK)
         err = ef_journal_commit(c->journal.file);
     pthread_mutex_lock(&c->lock);
     settle_said(c, err == EF_OK ? EF_BEGUN : EF_BEGUN_NOT);
+    c->journal.outdated = c->journal.outdated || err != EF_OK;
     pthread_mutex_unlock(&c->lock);
     c->journal.recorded = c->journal.recorded || err == EF_OK;
     return err;

@@ -72,8 +72,9 @@ struct ef_cache {
         struct ef_journal *file;        /* NULL: not open yet */
         bool recorded;                  /* it holds a record of this board */
         bool unsettled;                 /* it held one, and the disk may not know yet */
-        bool aside;                     /* what lies there is to be kept under another name first */
-        bool refused;                   /* ... or not to be touched */
+        bool outdated; /* ... and not what begun sectors are to hold by now; by the cache\'s lock */
+        bool aside;    /* what lies there is to be kept under another name first */
+        bool refused;  /* ... or not to be touched */
         const struct ef_board_key *retired; /* NULL, or another journal that is to be */
         bool asked;                         /* the chip, for witnesses: see witness.h */
         unsigned witnesses;

@@ -27,6 +27,7 @@ struct run {
     uint8_t md5[EF_BLANK_SECTORS][EF_DIGEST_BYTES];  /* of what is to be there */
     uint8_t chip[EF_BLANK_SECTORS][EF_DIGEST_BYTES]; /* of what is there, if known */
     bool known[EF_BLANK_SECTORS];
+    bool torn[EF_BLANK_SECTORS]; /* an erase or a write of it was begun before, and failed */
     bool done[EF_BLANK_SECTORS]; /* the chip holds it, proven unless `blind` */
     bool settled[EF_BLANK_SECTORS];
     bool blind; /* this chip tells nothing of what it holds */
@@ -117,6 +118,7 @@ static void take_copy(struct ef_cache *c, struct run *r)
         sector->writing = true;
         r->generation[i] = sector->generation;
         r->known[i] = sector->known;
+        r->torn[i] = sector->begun;
         memcpy(r->chip[i], sector->md5, EF_DIGEST_BYTES);
         if (!r->blank)
             memcpy(c->run + (size_t)i * EF_SECTOR, ef_sector_data(c, r->first + i), EF_SECTOR);
@@ -176,7 +178,7 @@ static enum ef_err find_differences(struct ef_cache *c, struct run *r)
     for (uint32_t i = 0; i < r->count; i++) {
         if (held[i])
             memcpy(r->chip[i], r->md5[i], EF_DIGEST_BYTES);
-        r->known[i] = r->known[i] || held[i];
+        r->known[i] = (r->known[i] || held[i]) && !r->torn[i];
         r->done[i] = r->known[i] && memcmp(r->chip[i], r->md5[i], EF_DIGEST_BYTES) == 0;
     }
     return EF_OK;
@@ -260,19 +262,42 @@ static bool is_mixed_block(const struct ef_cache *c, const struct run *r, uint32
     return blanks > 0 && blanks < EF_RUN_SECTORS;
 }
 
+/* The row from `i` on of torn sectors that are not to be blank (those are erased anyway). */
+static uint32_t torn_len(const struct ef_cache *c, const struct run *r, uint32_t i)
+{
+    uint32_t n = 0;
+    while (i + n < r->count && r->torn[i + n] && !r->done[i + n] && !is_blank(c, r, i + n))
+        n++;
+    return n;
+}
+
+/*
+ * What is erased by itself, before anything is written there. Where power failed in an erase or a
+ * program, cells may read as they should and not last: no data sheet promises anything for such a
+ * sector until it was erased in full, and a loader may skip the erase of one that reads blank.
+ */
+static enum ef_err erase_first(struct ef_cache *c, struct run *r)
+{
+    for (uint32_t i = 0; i < r->count;) {
+        uint32_t n = is_mixed_block(c, r, i) ? EF_RUN_SECTORS : torn_len(c, r, i);
+        enum ef_err err = n ? put_down(c, r, i, n, true) : EF_OK;
+        if (err != EF_OK)
+            return err;
+        i += n ? n : 1;
+    }
+    return EF_OK;
+}
+
 static enum ef_err put_differences_down(struct ef_cache *c, struct run *r)
 {
     for (uint32_t i = 0; i < r->count && r->done[i];)
         if (++i == r->count)
             return EF_OK;
-    enum ef_err begun = ef_begun_add(c, r->first, r->count, r->done);
-    if (begun != EF_OK)
-        return begun;
-    for (uint32_t i = 0; i < r->count; i++) {
-        enum ef_err err = is_mixed_block(c, r, i) ? put_down(c, r, i, EF_RUN_SECTORS, true) : EF_OK;
-        if (err != EF_OK)
-            return err;
-    }
+    enum ef_err first = ef_begun_add(c, r->first, r->count, r->done);
+    if (first == EF_OK)
+        first = erase_first(c, r);
+    if (first != EF_OK)
+        return first;
     for (uint32_t i = 0; i < r->count;) {
         if (r->done[i]) {
             i++;

@@ -51,6 +51,7 @@ static void put(struct ef_cache *c, uint32_t s, uint32_t lo, uint32_t hi, const 
         sector->hi = (uint16_t)(sector->dirty && sector->hi > hi ? sector->hi : hi);
     }
     memcpy(ef_sector_data(c, s) + lo, data, hi - lo);
+    c->journal.outdated = c->journal.outdated || sector->begun;
     sector->imaged = false;
     sector->generation++;
     ef_sector_set_dirty(c, s);
