@@ -10,7 +10,8 @@ enum {
     DIR_REPLY = 1,
     STUB_STATUS_LEN = 2,
     REGISTER_TRIES = 3,
-    DRAIN_MAX_MS = 1000
+    DRAIN_MAX_MS = 1000,
+    STALE_MAX = 64
 };
 
 struct named {
@@ -216,13 +217,33 @@ enum ef_err ef_command(struct ef_esp *esp, enum ef_op op, const uint8_t *payload
     return ef_command_receive(esp, op, reply_len, deadline, reply);
 }
 
+/*
+ * What is there before the command is sent answers an earlier one. A reply does not name its
+ * register: one that came twice, or late, would be taken for the next register's, and the next
+ * one's for the one behind it.
+ */
+static enum ef_err pass_over_stale(struct ef_esp *esp)
+{
+    const uint8_t *frame;
+    size_t len;
+    enum ef_err err = EF_OK;
+    for (int i = 0; i < STALE_MAX && (err == EF_OK || err == EF_FRAMING); i++) {
+        err = ef_link_receive(esp->link, ef_deadline_in(0), &frame, &len);
+        if (err == EF_OK)
+            watch_reply(esp, frame, len);
+    }
+    return err == EF_GONE ? err : EF_OK;
+}
+
 static enum ef_err register_command(struct ef_esp *esp, enum ef_op op, const uint8_t *payload,
                                     size_t len, struct ef_reply *reply)
 {
     enum ef_err err = EF_OK;
     for (int i = 0; i < REGISTER_TRIES; i++) {
-        err =
-            ef_command(esp, op, payload, len, 0, 0, EF_COMMAND_TIMEOUT_MS / REGISTER_TRIES, reply);
+        err = pass_over_stale(esp);
+        if (err == EF_OK)
+            err = ef_command(esp, op, payload, len, 0, 0, EF_COMMAND_TIMEOUT_MS / REGISTER_TRIES,
+                             reply);
         if (err != EF_TIMEOUT && err != EF_FRAMING)
             break;
         ef_command_drain(esp, 20);

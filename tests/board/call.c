@@ -64,6 +64,9 @@ enum eb_result eb_call_run(struct eb_board *board, struct eb_call *call,
     case EB_REFUSE:
         eb_event(&board->log, "FAULT command 0x%02x rejected", call->op);
         return EB_INJECTED;
+    case EB_SAY_YES:
+        eb_event(&board->log, "FAULT command 0x%02x answered, and not done", call->op);
+        return EB_OK;
     case EB_RESTART:
         eb_event(&board->log, "FAULT reset at command 0x%02x", call->op);
         eb_board_restart(board, board->cpu_ns);

@@ -25,7 +25,7 @@ static const struct spelling SPELLINGS[] = {
     {"reject", EB_FAULT_REJECT, "n"},     {"reject-op", EB_FAULT_REJECT_OP, "nn"},
     {"damage", EB_FAULT_DAMAGE, "dnno"},  {"power", EB_FAULT_POWER, "n"},
     {"reboot", EB_FAULT_REBOOT, "n"},     {"hang-up", EB_FAULT_HANG_UP, "dn"},
-    {"unplug", EB_FAULT_UNPLUG, "dnn"},
+    {"unplug", EB_FAULT_UNPLUG, "dnn"},   {"lie", EB_FAULT_LIE, "n"},
 };
 
 const char *eb_faults_help(void)
@@ -40,6 +40,7 @@ const char *eb_faults_help(void)
            "                         the counter `damaged` has how many it hit\n"
            "  reject:K               answer the K-th command with an error, don't run it\n"
            "  reject-op:0xNN:K       the same for the K-th command of one opcode\n"
+           "  lie:K                  say yes to the K-th command, and do nothing\n"
            "  power:K                power fails during the K-th erase command or page program,\n"
            "                         which is left half done; the board is gone: it ends\n"
            "  reboot:K               reset the chip at the K-th command, which is not answered\n"
@@ -195,6 +196,7 @@ static void apply(struct eb_faults *faults, const struct eb_fault *fault, uint64
         break;
     case EB_FAULT_REJECT:
     case EB_FAULT_REJECT_OP:
+    case EB_FAULT_LIE:
     case EB_FAULT_POWER:
     case EB_FAULT_REBOOT:
         break;
@@ -234,6 +236,8 @@ enum eb_verdict eb_faults_command(struct eb_faults *faults, uint8_t op)
             return EB_REFUSE;
         if (fault->kind == EB_FAULT_REBOOT && fault->index == nth)
             return EB_RESTART;
+        if (fault->kind == EB_FAULT_LIE && fault->index == nth)
+            return EB_SAY_YES;
     }
     return EB_RUN;
 }

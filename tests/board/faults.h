@@ -23,6 +23,7 @@ enum eb_fault_kind {
     EB_FAULT_UNPLUG,
     EB_FAULT_REJECT, /* from here on: not of single bytes */
     EB_FAULT_REJECT_OP,
+    EB_FAULT_LIE,
     EB_FAULT_POWER,
     EB_FAULT_REBOOT
 };
@@ -58,8 +59,9 @@ struct eb_faults {
 /* What becomes of a command. */
 enum eb_verdict {
     EB_RUN,
-    EB_REFUSE, /* answered with an error, and not run */
-    EB_RESTART /* the chip resets instead of running it */
+    EB_REFUSE,  /* answered with an error, and not run */
+    EB_SAY_YES, /* answered as if it were done, and not run */
+    EB_RESTART  /* the chip resets instead of running it */
 };
 
 /* What becomes of one byte. */

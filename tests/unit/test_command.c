@@ -197,17 +197,26 @@ static void checksums(void **state)
     assert_int_equal(ef_command_checksum(BYTES, 4), 0xFC);
 }
 
+/* The look for what an earlier command's reply left there finds nothing. */
+static void nothing_stale(struct room *room)
+{
+    script_error(room->script, EF_TIMEOUT);
+}
+
 static void registers(void **state)
 {
     struct room *room = *state;
     uint32_t value = 7;
+    nothing_stale(room);
     reply(room, EF_OP_READ_REG, 0xCAFE, "", 0, 0, 0);
     assert_int_equal(ef_command_read_reg(&room->esp, 0x40001000, &value), EF_OK);
     assert_int_equal(value, 0xCAFE);
     assert_int_equal(room->script->sent_len, 14);
     assert_memory_equal(room->script->sent, "\xC0\x00\x0A\x04\0\0\0\0\0\x00\x10\x00\x40\xC0", 14);
+    nothing_stale(room);
     reply(room, EF_OP_READ_REG, 0xCAFE, "", 0, 1, 5);
     assert_int_equal(ef_command_read_reg(&room->esp, 0x40001000, &value), EF_REJECTED);
+    nothing_stale(room);
     reply(room, EF_OP_WRITE_REG, 0, "", 0, 0, 0);
     room->script->sent_len = 0;
     assert_int_equal(ef_command_write_reg(&room->esp, 4, 0x11223344), EF_OK);
@@ -224,17 +233,41 @@ static void registers_are_asked_again(void **state)
     assert_int_equal(ef_command_read_reg(&room->esp, 0, &value), EF_TIMEOUT);
     assert_int_equal(room->esp.commands, 3);
     assert_int_equal(value, 7);
+    nothing_stale(room);
     script_error(room->script, EF_TIMEOUT);
     script_error(room->script, EF_TIMEOUT); /* resync */
+    script_error(room->script, EF_TIMEOUT);
+    nothing_stale(room);
     script_bytes(room->script, "\xC0\xDBx\xC0", 4);
     script_error(room->script, EF_TIMEOUT); /* resync */
+    script_error(room->script, EF_TIMEOUT);
+    nothing_stale(room);
     reply(room, EF_OP_READ_REG, 9, "", 0, 0, 0);
     assert_int_equal(ef_command_read_reg(&room->esp, 0, &value), EF_OK);
     assert_int_equal(value, 9);
-    script_error(room->script, EF_GONE);
     room->esp.commands = 0;
+    script_error(room->script, EF_GONE);
+    assert_int_equal(ef_command_read_reg(&room->esp, 0, &value), EF_GONE);
+    assert_int_equal(room->esp.commands, 0);
+    nothing_stale(room);
+    script_error(room->script, EF_GONE);
     assert_int_equal(ef_command_read_reg(&room->esp, 0, &value), EF_GONE);
     assert_int_equal(room->esp.commands, 1);
+}
+
+/* A reply names its command, not its register: one that came twice is not the next one's. */
+static void a_reply_that_comes_twice_is_not_the_next_registers(void **state)
+{
+    struct room *room = *state;
+    uint32_t value = 7;
+    nothing_stale(room);
+    reply(room, EF_OP_READ_REG, 0xCAFE, "", 0, 0, 0);
+    assert_int_equal(ef_command_read_reg(&room->esp, 0x100, &value), EF_OK);
+    reply(room, EF_OP_READ_REG, 0xCAFE, "", 0, 0, 0);
+    nothing_stale(room);
+    reply(room, EF_OP_READ_REG, 0xBEEF, "", 0, 0, 0);
+    assert_int_equal(ef_command_read_reg(&room->esp, 0x104, &value), EF_OK);
+    assert_int_equal(value, 0xBEEF);
 }
 
 static void names_and_texts(void **state)
@@ -265,6 +298,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(checksums, room_open, room_close),
         cmocka_unit_test_setup_teardown(registers, room_open, room_close),
         cmocka_unit_test_setup_teardown(registers_are_asked_again, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_reply_that_comes_twice_is_not_the_next_registers,
+                                        room_open, room_close),
         cmocka_unit_test_setup_teardown(names_and_texts, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

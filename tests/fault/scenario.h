@@ -1,0 +1,54 @@
+/* What is done to a mount while something goes wrong, and what is checked of it. */
+#ifndef SW_SCENARIO_H
+#define SW_SCENARIO_H
+
+#include "rig.h"
+
+enum { SW_FLASH_MAX = 256 * 1024, SW_WHY_MAX = 200 };
+
+enum sw_outcome {
+    SW_HEALED,   /* nobody noticed: all calls succeeded, and all is right */
+    SW_REPORTED, /* a call failed; after a remount all is right */
+    SW_STRAYED,  /* a call failed, and bytes were hit that were not asked for: see README.md */
+    SW_WRONG,
+    SW_UNREACHED /* the run went another way, and the step never came */
+};
+
+/* One run. */
+struct sw_run {
+    struct sw_rig *rig;
+    uint8_t old[SW_FLASH_MAX];   /* what the flash held */
+    uint8_t model[SW_FLASH_MAX]; /* what it is to hold by what was accepted so far */
+    uint8_t buf[SW_FLASH_MAX];
+    bool asked[SW_FLASH_MAX / EF_SECTOR]; /* sectors of which something was to change */
+    bool failed;                          /* some call did */
+    bool again;                           /* the run after the remount */
+    int64_t longest_ns;                   /* that a call took */
+    char why[SW_WHY_MAX];                 /* what is wrong, "" if nothing */
+};
+
+struct sw_scenario {
+    const char *name;
+    void (*before)(struct sw_run *run); /* on the mount, before anything goes wrong; may be NULL */
+    void (*body)(struct sw_run *run);
+    bool mounts;   /* body does that by itself ... */
+    bool unmounts; /* ... and that */
+    bool info;     /* makes sense where there is no flash.bin */
+};
+
+extern const struct sw_scenario SW_SCENARIOS[];
+enum { SW_SCENARIO_COUNT = 7 };
+
+const struct sw_scenario *sw_scenario_find(const char *name);
+
+/*
+ * Runs it once with `point`, then once more after a remount. *run says what is wrong, or how
+ * long the longest call took; run->rig->wire->print what it went through.
+ */
+enum sw_outcome sw_scenario_run(struct sw_run *run, const struct sw_scenario *scenario,
+                                const struct sw_point *point);
+
+/* Notes what is wrong, once. */
+void sw_wrong(struct sw_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
