@@ -171,6 +171,24 @@ static void a_reboot_loses_command_and_baud(void **state)
     eb_drive_free(drive);
 }
 
+/* It says that it went over to another baud, and has not. */
+static void a_lie_is_answered_and_not_done(void **state)
+{
+    (void)state;
+    static const uint32_t BAUD[2] = {921600, 0};
+    struct eb_drive *drive = eb_drive_new("esp32", FLASH_SIZE);
+    char why[EB_WHY_CAP];
+    assert_non_null(drive);
+    assert_int_equal(eb_faults_add(&drive->config.faults, "lie:1", why, sizeof(why)), 0);
+    assert_true(eb_drive_start(drive));
+    for (uint32_t baud = 115200; baud <= 921600; baud += 806400) {
+        assert_true(eb_drive_words(drive, EF_OP_CHANGE_BAUDRATE, 2, BAUD));
+        assert_int_equal(eb_drive_status(drive, 0), 0);
+        assert_int_equal(eb_board_baud(drive->board), baud);
+    }
+    eb_drive_free(drive);
+}
+
 /* Without power there is no answer; afterwards the board boots as it did at the start. */
 static void a_board_that_is_plugged_in_boots(void **state)
 {
@@ -202,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_broken_line_passes_nothing_more),
         cmocka_unit_test(a_hang_up_leaves_the_board_its_power),
         cmocka_unit_test(a_reboot_loses_command_and_baud),
+        cmocka_unit_test(a_lie_is_answered_and_not_done),
         cmocka_unit_test(a_board_that_is_plugged_in_boots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
