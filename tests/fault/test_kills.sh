@@ -1,9 +1,9 @@
 #!/bin/sh
 # Nothing is lost by who is killed: a restore is cut off at a random moment, the board is mounted
 # again, and then every sector is as before or as after, and what had been reported durable is as
-# after. test_kills.sh [N]: so many kills and power losses, a quarter of that of both, and a tenth
-# of kills of a driver that finishes what another left; else a sample. EF_KILLS=N says the same,
-# EF_SEED=N repeats a run.
+# after. test_kills.sh [N]: so many kills and power losses, half as many of boards that are back while
+# the driver lives, a quarter of both at once, and a tenth of what comes twice; else a sample.
+# EF_KILLS=N says the same, EF_SEED=N repeats a run.
 # timeout: 600
 . "$(dirname "$0")/../lib/mount.sh"
 . "$(dirname "$0")/tools/kills.sh"
@@ -17,7 +17,14 @@ check 'the judgement' judges
 check 'without a journal sectors are torn' finds_torn_sectors
 : >"$RUNS"
 check 'kills of the driver' runs kill "${COUNT:-10}"
+check 'a kill, and another one when all is written again' runs repeat "$((${COUNT:-50} / 10))"
 check 'power losses of the board' runs power "${COUNT:-10}"
+if waits; then
+    check 'power losses of a board that is back soon' runs back "$((${COUNT:-10} / 2))"
+    check 'and then a kill of the driver' runs twice "$((${COUNT:-50} / 10))"
+else
+    skip 'boards that are back soon' 'this driver does not wait'
+fi
 check 'both at once' runs both "$((${COUNT:-20} / 4))"
 check 'kills of a driver that finishes what another left' runs replay "$((${COUNT:-50} / 10))"
 table

@@ -2,8 +2,11 @@
 # Sourced by cases after tests/lib/mount.sh: a restore that is cut off at a moment that a seed
 # picks, what heals it, and the judgement. One run is one plan of torn.c on a board of its own.
 #   KIND      kill    the driver is killed at a flash operation, and some time after it
-#             power   the board loses power in one
+#             power   the board loses power in one; it is back at the next mount
+#             back    the same, but it is back while the driver waits for it
+#             twice   as back, but then the driver is killed
 #             both    either happens about then
+#             repeat  as kill, and once more while all of it is written again
 #             replay  as power, then the driver is killed, up to three times, while it finishes that
 #   MOUNT_OPTIONS     what every mount of the case is given
 
@@ -17,12 +20,22 @@ KILLER_PID=
 RUNS=$WORK/runs # a line a run: kind, was the journal pending, the numbers of `torn check`
 : "${MOUNT_OPTIONS:=}"
 
+# waits: true of a driver that waits for a board that is gone.
+waits() {
+    "$EF_BUILD/espflashfs" --help | grep -q 'reconnect='
+}
+
+AT_ONCE=
+! waits || AT_ONCE='-o reconnect=0'
+
 # draw SEED: all that the seed decides, but for the plan.
 draw() {
     read -r draw_size draw_chip draw_timing draw_permille draw_late draw_us draw_early \
-        draw_again <<DICE
-$("$TORN" dice "$1" 3 4 3 1060 3 20000 4 24)
+        draw_again draw_line <<DICE
+$("$TORN" dice "$1" 3 4 3 1120 3 20000 4 24 6)
 DICE
+    # One in twenty before the first operation.
+    draw_permille=$((draw_permille > 60 ? draw_permille - 60 : 0))
     # Mostly while the board is at that operation, else when the driver has its answer.
     [ "$draw_late" = 0 ] || draw_us=$((draw_us / 50))
     case $draw_size in
@@ -37,6 +50,9 @@ DICE
     2) chip=esp32c3 ;;
     *) chip=esp32s3 loader=rom ;;
     esac
+    line=socket
+    # Resets work there, and a ROM's baud does not matter.
+    [ "$draw_line" != 0 ] || line=rfc2217
     timing=none
     [ "$draw_timing" != 0 ] || timing=real
 }
@@ -47,13 +63,16 @@ board_of_run() {
     rm -f "$PULSE"
     mkfifo "$PULSE"
     exec 9<>"$PULSE"
+    # shellcheck disable=SC2034 # start_board's
+    BOARD_LISTEN=$line:${at_port:-0}
     start_board --chip "$chip" --size "$size" --seed "$seed" --pulse "$PULSE" "$@"
 }
 
+# mount_of_run MOUNT-OPTION...
 mount_of_run() {
     # Unquoted on purpose: options, or nothing.
     # shellcheck disable=SC2086
-    mount_board -o stub="$loader" $MOUNT_OPTIONS
+    mount_board -o stub="$loader",baud=460800 $MOUNT_OPTIONS "$@"
 }
 
 # kill_at COUNT DELAY_US: the driver, at that flash operation of the board.
@@ -102,21 +121,47 @@ kill_board() {
     BOARD_PID=
 }
 
+cut_or_done() {
+    ended "$BOARD_PID" || ended "$WRITER_PID"
+}
+
+# come_back: the board has power again, at the port where it was.
+come_back() {
+    wait_until 60 cut_or_done || return 1
+    ended "$BOARD_PID" || return 0
+    end_process "$BOARD_PID" 10
+    at_port=${PORT##*:}
+    board_of_run --flash-timing "$timing"
+    at_port=
+}
+
 # cut_off: the restore begins, and what the seed picked befalls it.
 cut_off() {
     at=$((operations * draw_permille / 1000))
     case $kind in
-    kill) board_of_run --flash-timing "$timing" ;;
+    kill | repeat) board_of_run --flash-timing "$timing" ;;
     *) board_of_run --flash-timing "$timing" --fault power:$((at + 1)) ;;
     esac || return 1
-    mount_of_run || return 1
+    # Unquoted on purpose, as above.
+    # shellcheck disable=SC2086
+    case $kind in
+    back | twice) mount_of_run ;;
+    *) mount_of_run $AT_ONCE ;;
+    esac || return 1
     case $kind in
     both) kill_driver_at $((at > draw_early ? at - draw_early : 0)) $((draw_us / 10)) ;;
-    kill) kill_driver_at "$at" "$draw_us" ;;
+    kill | repeat) kill_driver_at "$at" "$draw_us" ;;
     esac
     start_writer
+    case $kind in
+    back | twice) come_back || return 1 ;;
+    esac
+    [ "$kind" != twice ] || kill_driver_at "$draw_again" "$draw_us"
     wait_writer
-    [ "$kind" = power ] || kill_driver
+    case $kind in
+    power | back) ;;
+    *) kill_driver ;;
+    esac
 }
 
 # After a power loss the driver lives on; its end tells that not all is written.
@@ -129,6 +174,15 @@ leave_without_board() {
     esac
 }
 
+# The user tries again, while what was cut off is finished; that is cut off, too.
+repeat_and_kill() {
+    mount_of_run || return 1
+    kill_driver_at $((at / 2 + draw_again)) "$draw_us"
+    start_writer
+    wait_writer
+    kill_driver
+}
+
 replay_is_over() {
     ended "$DRIVER_PID" || ! journal_is_pending
 }
@@ -137,7 +191,7 @@ replay_is_over() {
 kill_while_replaying() {
     # Unquoted on purpose, as above.
     # shellcheck disable=SC2086
-    "$EF_BUILD/espflashfs" -f -o stub="$loader" $MOUNT_OPTIONS "$PORT" "$MNT" >>"$DRIVER_LOG" 2>&1 &
+    "$EF_BUILD/espflashfs" -f -o stub="$loader",baud=460800 $MOUNT_OPTIONS "$PORT" "$MNT" >>"$DRIVER_LOG" 2>&1 &
     DRIVER_PID=$!
     kill_driver_at "$1" "$2"
     wait_until 60 replay_is_over || say "the replay goes on and on"
@@ -164,12 +218,16 @@ one_run() {
     operations=$("$TORN" make "$seed" "$size" "$RUN")
     cp "$RUN/old" "$FLASH"
     cut_off || return 1
-    [ "$kind" != power ] || leave_without_board || return 1
+    case $kind in
+    power) leave_without_board ;;
+    back) unmount_board && equal 0 "$writer_status" ;;
+    esac || return 1
     kill_board
     pending=0
     again=0
     ! journal_is_pending || pending=1
     board_of_run --flash-timing "$timing" || return 1
+    [ "$kind" != repeat ] || repeat_and_kill || return 1
     for part in 1 2 3; do
         if [ "$kind" != replay ] || ! journal_is_pending; then
             break

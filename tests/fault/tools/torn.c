@@ -3,7 +3,7 @@
  *
  *   torn make SEED SIZE FOLDER   an `old` and a `new` image, and the `plan` that leads from one to
  *                                the other; prints how many flash operations that takes, about
- *   torn write FOLDER MOUNT      carries the plan out; what was reported durable is in `durable`
+ *   torn write FOLDER MOUNT      carries the plan out; adds what was reported durable to `durable`
  *   torn check FOLDER NAME       judges an image in the folder: prints `sectors old new torn lost`,
  * their numbers; status 1 if any is torn (neither old nor new) or lost (durable, not new) torn dice
  * SEED N...          prints a number below each N
@@ -125,6 +125,10 @@ static size_t make_plan(uint64_t *dice, uint32_t sectors, struct step *plan)
     uint32_t longest = LONGEST[roll(dice, 4)];
     uint32_t syncs = roll(dice, 5);
     size_t count = 0;
+    if (roll(dice, 16) == 0) {
+        plan[count++] = (struct step){.len = sectors * SECTOR, .erase = true};
+        return count;
+    }
     for (uint32_t at = roll(dice, 4); at < sectors && count < STEPS_MAX;) {
         uint32_t n = 1 + roll(dice, longest);
         if (n > sectors - at)
@@ -255,7 +259,7 @@ static int write_plan(const char *folder, const char *mount)
     size_t size;
     struct step step;
     FILE *plan = open_in(folder, "plan", "re");
-    FILE *durable = open_in(folder, "durable", "we");
+    FILE *durable = open_in(folder, "durable", "ae");
     uint8_t *image = read_in(folder, "new", &size);
     snprintf(path, sizeof(path), "%s/flash.bin", mount);
     w.image = image;
