@@ -16,7 +16,7 @@ int ef_folder_open(const char *path);
 /*
  * The same, and EPERM where somebody else could put other files in place of ours: a folder that is
  * neither this user's nor root's, or that others may write to (but for one like /tmp, where each
- * may move only what is theirs).
+ * may move only what is theirs); one that lies in such a folder; and a link that is another's.
  */
 int ef_folder_open_guarded(const char *path);
 

@@ -44,17 +44,64 @@ static int close_with(int fd, int number)
     return -1;
 }
 
-int ef_folder_open_guarded(const char *path)
+static bool is_ours_or_roots(const struct stat *st)
+{
+    return st->st_uid == geteuid() || st->st_uid == 0;
+}
+
+/* Nobody else can put other things into the folder that `fd` is, or move those that are in it. */
+static bool is_guarded(int fd, mode_t others)
 {
     struct stat st;
+    return fstat(fd, &st) == 0 && is_ours_or_roots(&st) &&
+           ((st.st_mode & others) == 0 || (st.st_mode & S_ISVTX) != 0);
+}
+
+/* A link that somebody else has laid there may lead to any folder of ours. */
+static int open_no_strangers_link(int parent, const char *name)
+{
+    struct stat st;
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return fd;
+    if (S_ISLNK(st.st_mode) && !is_ours_or_roots(&st)) {
+        errno = EPERM;
+        return -1;
+    }
+    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The folder that `path` is in, and its own name there. */
+static int open_parent(const char *path, char part[PATH_MAX], const char **name)
+{
+    snprintf(part, PATH_MAX, "%s", path);
+    for (size_t len = strlen(part); len > 1 && part[len - 1] == '/'; len--)
+        part[len - 1] = '\0';
+    char *slash = strrchr(part, '/');
+    *name = slash && slash[1] ? slash + 1 : slash ? "." : part;
+    if (!slash)
+        return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *slash = '\0';
+    return open(slash == part ? "/" : part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int ef_folder_open_guarded(const char *path)
+{
+    char part[PATH_MAX];
+    const char *name;
     int fd = ef_folder_open(path);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) != 0)
-        return close_with(fd, errno);
-    bool owned = st.st_uid == geteuid() || st.st_uid == 0;
-    bool shared = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0;
-    return owned && !shared ? fd : close_with(fd, EPERM);
+    close(fd);
+    int parent = open_parent(path, part, &name);
+    if (parent < 0)
+        return -1;
+    /* A group may be the user's own, as its umask then says. */
+    if (!is_guarded(parent, S_IWOTH))
+        return close_with(parent, EPERM);
+    fd = open_no_strangers_link(parent, name);
+    close_with(parent, errno);
+    return fd < 0 || is_guarded(fd, S_IWGRP | S_IWOTH) ? fd : close_with(fd, EPERM);
 }
 
 int ef_folder_open_private(int folder, const char *name)

@@ -2,6 +2,7 @@
 
 #include "espflashfs/text.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -17,9 +18,41 @@ void ef_log_init(struct ef_log *log, const char *name, enum ef_log_level level)
     pthread_mutex_init(&log->lock, NULL);
 }
 
+static bool is_strangers(const struct stat *st)
+{
+    return st->st_uid != geteuid() && st->st_uid != 0;
+}
+
+/*
+ * In a folder like /tmp, somebody else may have laid a link there to a file of ours, or a second
+ * name of one, or a FIFO that nobody reads.
+ */
+static int open_guarded(const char *path)
+{
+    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC;
+    struct stat st;
+    int fd = open(path, flags | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    if (fd < 0 && errno == ELOOP && lstat(path, &st) == 0) {
+        if (is_strangers(&st)) {
+            errno = EPERM;
+            return -1;
+        }
+        fd = open(path, flags, S_IRUSR | S_IWUSR);
+    }
+    if (fd < 0)
+        return -1;
+    bool safe = fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || !is_strangers(&st)) &&
+                (!S_ISREG(st.st_mode) || st.st_nlink == 1);
+    if (safe && fcntl(fd, F_SETFL, O_APPEND) == 0)
+        return fd;
+    close(fd);
+    errno = EPERM;
+    return -1;
+}
+
 int ef_log_open_file(struct ef_log *log, const char *path)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    int fd = open_guarded(path);
     if (fd < 0)
         return -1;
     log->file = fdopen(fd, "a");

@@ -128,7 +128,7 @@ static bool write_entries(void *user, int fd)
 
 static int open_folder(const struct ef_session *s)
 {
-    return s->config.state_folder ? ef_folder_open(s->config.state_folder) : -1;
+    return s->config.state_folder ? ef_folder_open_guarded(s->config.state_folder) : -1;
 }
 
 static bool is_fresh(int64_t at_s)

@@ -102,7 +102,9 @@ static void print_security(FILE *out, const struct ef_session *s, bool read_only
 static void print_connection(FILE *out, const struct ef_session *s)
 {
     char port[4 * sizeof(s->line->name) + 1];
+    char stub[4 * sizeof(s->stub.path) + 1];
     ef_text_escape(port, sizeof(port), s->line->name);
+    ef_text_escape(stub, sizeof(stub), s->stub.path);
     fprintf(out, "Port: %s\n", port);
     uint32_t baud = s->line->baud;
     if (s->wire != EF_WIRE_UART)
@@ -114,7 +116,7 @@ static void print_connection(FILE *out, const struct ef_session *s)
     if (!s->with_stub)
         fprintf(out, "Loader: ROM\n");
     else if (s->stub.path[0])
-        fprintf(out, "Loader: stub (%s)\n", s->stub.path);
+        fprintf(out, "Loader: stub (%s)\n", stub);
     else
         fprintf(out, "Loader: stub (was already running)\n");
 }

@@ -269,9 +269,26 @@ static int run(struct program *p)
     return o->probe ? probe(p) : mount_board(p);
 }
 
+/*
+ * No right is needed but those of who runs it. With another user's, the files that the options and
+ * the environment name would be opened in that user's name.
+ */
+static bool has_borrowed_rights(void)
+{
+    if (geteuid() == getuid() && getegid() == getgid())
+        return false;
+    fputs(
+        "espflashfs: set-user-ID and set-group-ID are neither needed nor safe: chmod ug-s it; the "
+        "port wants membership of its group (dialout)\n",
+        stderr);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static struct program p;
+    if (has_borrowed_rights())
+        return EXIT_USAGE;
     /* A socket that hangs up is an error of write(2), not a reason to die. */
     signal(SIGPIPE, SIG_IGN);
     int status = EXIT_USAGE;
