@@ -22,6 +22,7 @@ struct board_line {
     struct eb_drive *drive;
     struct ef_session session;
     bool gone;
+    void *user;             /* of who puts operations of its own in front of the line's */
     uint32_t max_baud;      /* of a serial line: the port takes no higher */
     struct eb_line_in rate; /* of a serial line: garbles where the ends differ in it */
     struct eb_line_out usb; /* in between where it holds packets back */
@@ -115,6 +116,28 @@ static inline void board_line_make_serial(struct board_line *self, bool modem_li
         self->session.config.before = EF_BEFORE_DEFAULT_RESET;
 }
 
+/* A session that begins anew, with the board as it is. */
+static inline void board_line_begin(struct board_line *self, bool stub)
+{
+    const struct eb_config *config = &self->drive->config;
+    struct ef_session *s = &self->session;
+    ef_stub_free(&s->stub);
+    memset(s, 0, sizeof(*s));
+    s->line = &self->line;
+    ef_link_init(&s->link, s->line);
+    s->esp = (struct ef_esp){.link = &s->link, .rom_status = 2};
+    s->config = (struct ef_session_config){
+        .port = "board", .before = EF_BEFORE_NO_RESET, .stub = stub ? "auto" : "rom"};
+    s->config.size = config->flash_size;
+    if (stub) {
+        s->with_stub = true;
+        s->stub.text_len = 16;
+        s->stub.text = calloc(1, s->stub.text_len);
+        uint32_t start = eb_chip_stub_start(config->chip, config->variant);
+        s->stub.text_start = s->stub.entry = start != 0 ? start : 0x40000000;
+    }
+}
+
 /* Of a board that has its config and is not switched on yet. */
 static inline struct board_line *board_line_switch_on(struct eb_drive *drive, bool stub)
 {
@@ -125,20 +148,7 @@ static inline struct board_line *board_line_switch_on(struct eb_drive *drive, bo
         abort();
     self->drive = drive;
     self->line = (struct ef_line){.ops = &OPS, .name = "board", .kind = "board"};
-    struct ef_session *s = &self->session;
-    s->line = &self->line;
-    ef_link_init(&s->link, s->line);
-    s->esp = (struct ef_esp){.link = &s->link, .rom_status = 2};
-    s->config = (struct ef_session_config){
-        .port = "board", .before = EF_BEFORE_NO_RESET, .stub = stub ? "auto" : "rom"};
-    s->config.size = drive->config.flash_size;
-    if (stub) {
-        s->with_stub = true;
-        s->stub.text_len = 16;
-        s->stub.text = calloc(1, s->stub.text_len);
-        uint32_t start = eb_chip_stub_start(drive->config.chip, drive->config.variant);
-        s->stub.text_start = s->stub.entry = start != 0 ? start : 0x40000000;
-    }
+    board_line_begin(self, stub);
     return self;
 }
 
