@@ -49,8 +49,12 @@ static void read_piece(struct actor *a, const struct op *op, uint32_t off, uint3
     ssize_t n = (mapped ? ops->map_read : ops->read)(subject_of(a), a->handle, a->buf, len, off);
     uint32_t got = n > 0 ? (uint32_t)n : 0;
     bool accepted = player_accepts(p, op, n < 0 ? n : 0);
-    if (!truth_end_read(&p->truth, a->thread, a->buf, got, &at, &may))
-        player_fail(p, op, "read 0x%02x at 0x%x, where 0x%02x is", a->buf[at - off], at, may);
+    if (!truth_end_read(&p->truth, a->thread, a->buf, got, &at, &may)) {
+        if (player_may_be_hit(p))
+            p->owed = true;
+        else
+            player_fail(p, op, "read 0x%02x at 0x%x, where 0x%02x is", a->buf[at - off], at, may);
+    }
     if (accepted && got < len && !p->plan->limits.faults)
         player_fail(p, op, "read %u bytes of %u at 0x%x", got, len, off);
     p->report->reads++;

@@ -13,17 +13,28 @@ static int sync_once(struct player *p, const struct op *op)
     return a->handle ? p->subject->ops->fsync(p->subject, a->handle) : -1;
 }
 
-/*
- * A byte is not what it may be. After a damaged command that the stack told of, sectors that it
- * never read cannot be put right: that was reported. True if so.
- */
+bool player_may_be_hit(struct player *p)
+{
+    return p->plan->limits.faults && p->subject->ops->strays(p->subject) > 0;
+}
+
+/* A byte is not what it may be. True if that was reported as damage. */
 static bool judge_difference(struct player *p, const struct op *op, uint32_t at, uint8_t is,
                              uint8_t wanted)
 {
-    if (p->plan->limits.faults && p->errors && p->subject->ops->strays(p->subject) > 0)
+    if (p->errors && player_may_be_hit(p))
         return true;
     player_fail(p, op, "0x%02x is at 0x%x, not 0x%02x", is, at, wanted);
     return false;
+}
+
+/* The chip has been compared, and a flush said that all is well. */
+static void settle(struct player *p, const struct op *op)
+{
+    if (p->owed && !p->errors)
+        player_fail(p, op, "readers saw damaged bytes, and nobody was told");
+    p->owed = false;
+    p->errors = false;
 }
 
 /* Everything written is on the chip, and nothing else is. */
@@ -37,7 +48,7 @@ static void expect_all(struct player *p, const struct op *op)
         p->report->reported += truth_accept(&p->truth, chip);
         truth_expect_chip(&p->truth, 0, p->plan->size, chip, &at);
     }
-    p->errors = false;
+    settle(p, op);
 }
 
 static bool sync_all(struct player *p, const struct op *op)
@@ -89,7 +100,7 @@ static void adopt(struct player *p, const struct op *op, const uint8_t *bytes)
     if (!truth_adopt(&p->truth, bytes, &at) &&
         judge_difference(p, op, at, bytes[at], p->truth.chip.base[at]))
         p->report->reported += truth_accept(&p->truth, bytes);
-    p->errors = false;
+    settle(p, op);
 }
 
 static void remount(struct player *p, const struct op *op)

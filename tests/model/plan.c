@@ -184,13 +184,13 @@ static void make_barrier(struct maker *m, struct op *op)
     uint32_t dice = below(m, 100);
     memset(op, 0, sizeof(*op));
     op->seed = (uint32_t)op_random(&m->random);
-    if (dice < 50)
+    if (dice < 45)
         op->kind = OP_SYNC_ALL;
-    else if (dice < 70)
+    else if (dice < 62)
         op->kind = OP_JOIN;
-    else if (dice < 80)
+    else if (dice < 70)
         op->kind = OP_READ_ALL;
-    else if (dice < 90)
+    else if (dice < 79)
         op->kind = OP_REMOUNT;
     else if (dice < 97)
         op->kind = OP_KILL;

@@ -13,6 +13,7 @@ struct player {
     struct subject *subject;
     struct truth truth;
     atomic_bool wrong;    /* the reason is in the report */
+    atomic_bool owed;     /* readers saw what a damaged command left, and are to be told */
     atomic_bool errors;   /* since the chip was last compared: something was reported */
     pthread_mutex_t lock; /* of `report->why` */
     pthread_t watcher;
@@ -34,6 +35,13 @@ void player_fail(struct player *p, const struct op *op, const char *format, ...)
 
 /* `rc` of an operation that ought to succeed. True if it did; a failure is wrong without faults. */
 bool player_accepts(struct player *p, const struct op *op, long rc);
+
+/*
+ * After a damaged command that the stack has noticed, sectors that it never read cannot be put
+ * right, and it says so at the next fsync: until then readers see what the chip holds now. True
+ * if that may be.
+ */
+bool player_may_be_hit(struct player *p);
 
 /* One operation of a thread. */
 void player_do(struct actor *actor, const struct op *op);
