@@ -162,18 +162,16 @@ static void make_op(struct maker *m, struct op *op)
     if (m->plan->limits.faults &&
         one_in(m, m->plan->limits.through_fuse ? FAULT_SLOW : FAULT_QUICK))
         make_fault(m, op);
-    else if (dice < 44)
-        make_write(m, op);
-    else if (dice < 86)
+    else if (dice < 42)
         make_read(m, op);
-    else if (dice < 89)
+    else if (dice < 45)
         make_odd(m, op);
-    else if (dice < 93)
+    else if (dice < 49)
         make_erase(m, op);
-    else if (dice < 97) {
+    else if (dice < 53) {
         op->kind = one_in(m, 2) ? OP_FSYNC : OP_REOPEN;
         own_all(m, op);
-    } else if (one_in(m, 6))
+    } else if (dice == 53 && one_in(m, 2))
         make_replace(m, op);
     else
         make_write(m, op);
