@@ -103,16 +103,6 @@ static void adopt(struct player *p, const struct op *op, const uint8_t *bytes)
     settle(p, op);
 }
 
-static void remount(struct player *p, const struct op *op)
-{
-    close_all(p, op, false);
-    bool kept = player_accepts(p, op, p->subject->ops->remount(p->subject));
-    if (kept)
-        expect_all(p, op);
-    else
-        adopt(p, op, p->subject->chip);
-}
-
 static bool read_whole(struct player *p, uint8_t *bytes)
 {
     struct handle *handle = p->actor[0].handle;
@@ -123,27 +113,36 @@ static bool read_whole(struct player *p, uint8_t *bytes)
 }
 
 /*
- * A mount that follows one that was killed finishes what that one began: its readers see no torn
- * sector, before and after it is on the chip.
+ * A mount that follows one that was killed, or could not write all, finishes what that one began:
+ * its readers see no torn sector, before and after it is on the chip.
  */
 static void expect_healed(struct player *p, const struct op *op)
 {
     struct actor *a = &p->actor[0];
-    player_open(a, op);
     bool reads_first = op->seed % 3 != 0;
+    p->subject->ops->calm(p->subject, true);
+    player_open(a, op);
     if (!a->handle || (reads_first && !read_whole(p, a->data)))
         player_fail(p, op, "not readable after it was killed");
     else if (reads_first)
         adopt(p, op, a->data);
-    if (p->wrong)
-        return;
-    int rc = sync_once(p, op);
+    int rc = p->wrong ? 0 : sync_once(p, op);
     if (rc != 0)
         player_fail(p, op, "fsync after it was killed: %d", rc);
-    else if (reads_first)
+    else if (reads_first && !p->wrong)
+        expect_all(p, op);
+    else if (!p->wrong)
+        adopt(p, op, p->subject->chip);
+    p->subject->ops->calm(p->subject, false);
+}
+
+static void remount(struct player *p, const struct op *op)
+{
+    close_all(p, op, false);
+    if (player_accepts(p, op, p->subject->ops->remount(p->subject)))
         expect_all(p, op);
     else
-        adopt(p, op, p->subject->chip);
+        expect_healed(p, op);
 }
 
 static void kill_mount(struct player *p, const struct op *op)
@@ -153,13 +152,11 @@ static void kill_mount(struct player *p, const struct op *op)
         return;
     }
     int rc = p->subject->ops->kill(p->subject, op->seed);
-    p->subject->ops->calm(p->subject, true);
     close_all(p, op, true);
     if (rc != 0)
         player_fail(p, op, "not mounted again: %d", rc);
     else
         expect_healed(p, op);
-    p->subject->ops->calm(p->subject, false);
 }
 
 void player_barrier(struct player *p, const struct op *op)

@@ -41,6 +41,11 @@ static void arm(struct broken_line *self, const struct op *op)
         self->happened++;
         return;
     }
+    if (op->detail == FAULT_HANG_UP) {
+        self->cut_after = 0;
+        self->happened++;
+        return;
+    }
     enum eb_direction direction = KINDS[op->detail].direction;
     bool bytes = op->detail != FAULT_REJECT;
     faults->count = 1;

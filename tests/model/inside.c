@@ -194,6 +194,7 @@ static int inside_remount(struct subject *s)
     struct inside *self = inside_of(s);
     enum ef_err flushed = ef_cache_flush(self->mount.cache, patient());
     end_mount(self);
+    broken_line_cut(&self->line, -1);
     /* A person may have tapped RESET meanwhile. */
     if (self->mounts % 2)
         eb_board_press_buttons(self->drive->board, self->drive->now_ns);

@@ -84,8 +84,8 @@ static const char *const FILL_NAMES[FILLS] = {"random", "text", "zeros", "blank"
                                               "byte",   "same", "sparse"};
 
 static const char *const FAULT_NAMES[FAULT_KINDS] = {
-    "flip:in", "flip:out",   "drop:in",     "drop:out", "dup:in",
-    "dup:out", "silence:in", "silence:out", "reject",   "reset"};
+    "flip:in",    "flip:out",    "drop:in", "drop:out", "dup:in", "dup:out",
+    "silence:in", "silence:out", "reject",  "reset",    "hang-up"};
 
 void op_print(const struct op *op, FILE *out)
 {

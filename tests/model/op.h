@@ -54,7 +54,8 @@ enum fault_kind {
     FAULT_SILENCE_IN,
     FAULT_SILENCE_OUT,
     FAULT_REJECT,
-    FAULT_RESET, /* of the chip */
+    FAULT_RESET,   /* of the chip */
+    FAULT_HANG_UP, /* the line is dead until it is opened anew */
     FAULT_KINDS
 };
 

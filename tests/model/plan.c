@@ -145,7 +145,7 @@ static void make_replace(struct maker *m, struct op *op)
 static void make_fault(struct maker *m, struct op *op)
 {
     op->kind = OP_FAULT;
-    op->detail = (uint8_t)below(m, FAULT_KINDS);
+    op->detail = (uint8_t)below(m, one_in(m, 4) ? FAULT_KINDS : FAULT_HANG_UP);
     op->off = below(m, one_in(m, 2) ? 64 : 6000);
     op->len = 1 + below(m, 8);
     if (op->detail == FAULT_SILENCE_IN || op->detail == FAULT_SILENCE_OUT)
@@ -252,7 +252,7 @@ static void choose_board(struct maker *m)
     plan->size = SIZES[below(m, sizeof(SIZES) / sizeof(SIZES[0]))];
     plan->cache_size = one_in(m, 2) ? SMALL_CACHE : 2 * 4096 * KIB;
     plan->keeps_image = one_in(m, 2);
-    plan->keeps_journal = !one_in(m, 6);
+    plan->keeps_journal = plan->limits.faults || !one_in(m, 6);
     plan->fill = (enum plan_fill)below(m, 3);
 }
 

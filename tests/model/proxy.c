@@ -47,6 +47,11 @@ static void arm(struct proxy *p)
         p->happened++;
         p->armed = false;
     }
+    if (p->fault.detail == FAULT_HANG_UP) {
+        p->hang_up = true;
+        p->happened++;
+        p->armed = false;
+    }
     p->fault_at = p->passed[fault_direction(&p->fault)] + p->fault.off;
 }
 
@@ -114,6 +119,8 @@ static bool pass(struct proxy *p, int from, int to, int direction)
         len += some;
     }
     p->bytes += (uint64_t)n;
+    if (p->hang_up)
+        return false;
     if (direction == TO_BOARD)
         maybe_kill(p, (size_t)n);
     return send_all(to, out, len);
@@ -124,6 +131,7 @@ static void pass_on(struct proxy *p, int driver, int board)
 {
     struct pollfd fds[2] = {{.fd = driver, .events = POLLIN}, {.fd = board, .events = POLLIN}};
     bool alive = true;
+    p->hang_up = false;
     while (alive && !p->stopping) {
         if (poll(fds, 2, LOOK_MS) < 0 && errno != EINTR)
             return;

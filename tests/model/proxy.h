@@ -21,7 +21,7 @@ struct proxy {
     bool asked;
     struct op wanted;
     /* The thread's own. */
-    bool armed;
+    bool armed, hang_up;
     struct op fault;
     uint64_t fault_at;  /* bytes of its direction */
     uint64_t passed[2]; /* to the board, to the driver */
