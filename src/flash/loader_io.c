@@ -11,7 +11,8 @@ enum {
     DATA_HEADER = 16,
     STUB_WINDOW = 0x8000, /* a stub unpacks into it, and writes it when it is full */
     UNPACK_SLACK = 0x400, /* that it may be behind our own unpacking */
-    FRONT_MIN = 2 * EF_BLOCK
+    FRONT_MIN = 2 * EF_BLOCK,
+    TAIL_MIN = 16 /* bytes of the last block: more than deflate's end mark and checksum have */
 };
 
 struct ef_loader_flash *ef_loader_flash_new(struct ef_session *session, const char *name,
@@ -160,6 +161,18 @@ static uint32_t plan_front(const struct ef_session *s, const struct block *whole
     return beside;
 }
 
+/*
+ * Where block `seq` begins in the packed bytes. Once all is unpacked and written a loader takes no
+ * more, so that no block may hold the end of the stream alone: a short one takes some from the one
+ * before it.
+ */
+static uint32_t block_start(const struct block *whole, uint32_t block_size, uint32_t seq)
+{
+    uint32_t at = ef_min_u32(seq * block_size, whole->len);
+    uint32_t left = whole->len - at;
+    return seq > 0 && left > 0 && left < TAIL_MIN ? at - TAIL_MIN : at;
+}
+
 static enum ef_err send_compressed(struct ef_session *s, uint32_t len, const struct block *whole,
                                    uint32_t block_size, struct ef_digest *front)
 {
@@ -171,8 +184,9 @@ static enum ef_err send_compressed(struct ef_session *s, uint32_t len, const str
                                  whole->timeout_ms, NULL);
     for (uint32_t seq = 0; seq < blocks && err == EF_OK; seq++) {
         struct block block = *whole;
-        block.data += seq * block_size;
-        block.len = ef_min_u32(block_size, whole->len - seq * block_size);
+        uint32_t at = block_start(whole, block_size, seq);
+        block.data += at;
+        block.len = block_start(whole, block_size, seq + 1) - at;
         block.seq = seq;
         err =
             front->len && seq == beside ? put_block_beside(s, &block, front) : put_block(s, &block);

@@ -383,6 +383,24 @@ static void flipped_bits(void **state)
     }
 }
 
+/* Packed, one block and any few bytes: all may be out before the last of these. */
+static void writes_with_a_short_last_block(void **state)
+{
+    struct room *room = *state;
+    enum { LEN = 8 * EF_SECTOR, OVERHEAD_MIN = 110, OVERHEAD_MAX = 160 };
+    for (int i = 1; i < 3; i++) {
+        enter(room, i);
+        memcpy(room->buf, room->model, LEN);
+        uint32_t block = LOADERS[i].stub ? 0x4000 : 0x400;
+        for (uint32_t n = block - OVERHEAD_MAX; n < block - OVERHEAD_MIN; n++) {
+            memset(room->model, 0xFF, LEN);
+            memcpy(room->model, room->buf, n);
+            assert_int_equal(ef_flash_write(room->flash, 0, LEN, room->model), EF_OK);
+            expect_model(room);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(gone, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_refused_end_is_a_failed_proof, room_open, room_close),
         cmocka_unit_test_setup_teardown(flipped_bits, room_open, room_close),
+        cmocka_unit_test_setup_teardown(writes_with_a_short_last_block, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
