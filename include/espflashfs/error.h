@@ -27,7 +27,8 @@ enum ef_err {
     EF_MISSING = -12,     /* a port, file or stub that does not exist */
     EF_UNSUPPORTED = -13, /* this chip, loader or line cannot do that */
     EF_NO_SPACE = -14,    /* the host's disk is full */
-    EF_READ_ONLY = -15    /* the host's disk cannot be written to */
+    EF_READ_ONLY = -15,   /* the host's disk cannot be written to */
+    EF_FOREIGN = -16      /* a board answers, but not the one that was mounted */
 };
 
 /* A short lower-case phrase for messages, e.g. "timed out". Any thread, never blocks. */

@@ -15,6 +15,7 @@
 #include "espflashfs/flash_md5.h"
 #include "espflashfs/guard.h"
 #include "espflashfs/log.h"
+#include "espflashfs/presence.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,8 +65,10 @@ struct ef_flash_ops {
      * time. All or none. EF_UNSUPPORTED: this one computes none.
      */
     enum ef_err (*digest)(struct ef_flash *f, struct ef_digest *list, size_t count);
-    /* Brings the line back in step after a failure. */
+    /* Brings the line back in step after a failure. EF_FOREIGN: another board answers. */
     enum ef_err (*recover)(struct ef_flash *f);
+    /* Of the bottom: one look whether a board that is gone is back, as ef_session_return. */
+    enum ef_err (*rejoin)(struct ef_flash *f, bool (*stop)(void *user), void *user);
     void (*free)(struct ef_flash *f);
 };
 
@@ -81,6 +84,11 @@ struct ef_flash {
     struct ef_digest front; /* of the front of the last write, asked for on the way; len 0: none */
     uint64_t strays;        /* times that a write or erase may have hit other sectors than meant */
     uint64_t slowdowns;     /* times that recover went on at a lower rate of the line */
+    uint64_t absences; /* times that the board was reset or away, and what it held may not hold */
+    /* Of the top, set for each request: asked while a board that is gone is waited for; true ends
+     * that wait with EF_GONE. NULL: nobody is in a hurry. */
+    bool (*stop_waiting)(void *user);
+    void *stop_user;
     struct ef_flash *below; /* owned; NULL at the bottom */
     struct ef_log *log;
 };
@@ -96,10 +104,13 @@ enum ef_err ef_flash_digests(struct ef_flash *f, struct ef_digest *list, size_t 
 enum ef_err ef_flash_digest(struct ef_flash *f, uint32_t addr, uint32_t len,
                             uint8_t md5[EF_DIGEST_BYTES]);
 enum ef_err ef_flash_recover(struct ef_flash *f);
+/* EF_GONE where the bottom knows no way. */
+enum ef_err ef_flash_rejoin(struct ef_flash *f, bool (*stop)(void *user), void *user);
 
-/* The strays, and the slowdowns, counted in the whole stack. */
+/* The strays, the slowdowns and the absences, counted in the whole stack. */
 uint64_t ef_flash_strays(const struct ef_flash *f);
 uint64_t ef_flash_slowdowns(const struct ef_flash *f);
+uint64_t ef_flash_absences(const struct ef_flash *f);
 
 /*
  * What the bottom says of the front of the write before this call: the chip's digest of it, taken
@@ -170,9 +181,21 @@ struct ef_flash *ef_flash_verify_new(struct ef_flash *below);
 /*
  * Repeats what failed for a transient reason, after bringing the line back in step; every
  * operation here is safe to repeat. Gives up after five attempts without progress at one
- * rate of the line. Takes `below` over, also on failure.
+ * rate of the line. A board that does not answer any more is EF_GONE. Takes `below` over, also on
+ * failure.
  */
 struct ef_flash *ef_flash_retry_new(struct ef_flash *below);
+
+/*
+ * The top, decision 9: where the board is gone (EF_GONE, EF_FOREIGN from below), waits until it is
+ * back, for `wait_ms` from when it was missed, and goes on: a read where it was, a write or an
+ * erase from its beginning. After that time requests fail with EF_GONE, each after one look, so
+ * that a board that comes back later is worked with again. `presence`, which must outlive it, is
+ * kept current. A request that the board leaves five times without progress is given up.
+ * Takes `below` over, also on failure.
+ */
+struct ef_flash *ef_flash_reconnect_new(struct ef_flash *below, int wait_ms,
+                                        struct ef_presence *presence);
 
 /* MD5 of host bytes, of `len` bytes of erased flash, and of the one before the other. Any thread.
  */

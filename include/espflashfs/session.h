@@ -3,7 +3,7 @@
  *
  * Opening runs on the caller's thread; afterwards the session belongs to the line
  * worker's thread, but for the fields that never change once it is open (everything
- * except `link`, `esp` and `line`).
+ * except `link`, `esp`, `line`, `rates` and what stands behind them), and those that say so.
  */
 #ifndef ESPFLASHFS_SESSION_H
 #define ESPFLASHFS_SESSION_H
@@ -92,6 +92,10 @@ struct ef_session {
     bool answered;                /* a boot loader did */
     uint64_t bytes_in, bytes_out; /* over a line that is closed again */
     bool resettable;              /* it has, or had, modem lines */
+    _Atomic uint32_t baud;        /* as work goes on at; 0: the far end owns it. Any thread */
+    bool was_away;                /* the chip was reset, or its line closed, since work went well */
+    uint64_t absences; /* times that it was, and what it held need not be what it holds */
+    char told[160];    /* what was said last of a board that is there and is not the right one */
 };
 
 /*
@@ -105,12 +109,27 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
 
 /*
  * Brings a line that lost step back: drops what is in flight, syncs, and sets the loader
- * up again if the chip was reset meanwhile, unless another board answers now (EF_GONE, logged).
+ * up again if the chip was reset meanwhile, unless another board answers now (EF_FOREIGN, logged).
  * With baud=auto, a rate at which it is asked for too often is left for the next lower one
  * (rates.slowdowns counts), and a board that does not answer at any rate is reset where the line
  * can. EF_GONE, or EF_TIMEOUT after about 5 s, 20 s with baud=auto.
  */
 enum ef_err ef_session_recover(struct ef_session *session);
+
+/*
+ * One look whether a board that is gone, or does not answer any more, is back: opens the port
+ * anew, brings the board into its loader as config.before says, makes sure that it is the one
+ * that was mounted (chip, MAC, flash id), and starts and tells its loader what the one before
+ * was told, at no higher a rate. Then it is EF_OK, and `absences` has counted.
+ *
+ * EF_GONE: the port is not there, or is but not ours yet; at once, but for a network whose host
+ * is silent (5 s). EF_TIMEOUT and other kinds: something is there and does not answer (2 s to
+ * 3 s), or was lost again. EF_FOREIGN: another board, logged once for each, and left to its
+ * firmware where the line can reset it. EF_INTERRUPTED: `stop`, which is asked every 200 ms until
+ * a loader answers, said so; it may be NULL. After a failure only this, and ef_session_close, may
+ * be called.
+ */
+enum ef_err ef_session_return(struct ef_session *session, bool (*stop)(void *user), void *user);
 
 /* Leaves the board as config.after says and closes the port. */
 void ef_session_close(struct ef_session *session);
@@ -121,7 +140,7 @@ bool ef_session_has_baud(const struct ef_session *session);
 /*
  * SYNC up to `tries` times, 100 ms apart at first. Sets esp->stub by who answered. Where
  * esp->no_sync is set, other commands find that out instead, a few times at most.
- * EF_TIMEOUT or EF_GONE.
+ * EF_TIMEOUT, EF_GONE, or EF_INTERRUPTED where esp->stop says so.
  */
 enum ef_err ef_esp_sync(struct ef_esp *esp, int tries);
 

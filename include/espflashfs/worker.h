@@ -45,7 +45,8 @@ struct ef_job {
     enum ef_err err;
     uint32_t done; /* read: proven bytes */
     uint8_t md5[EF_DIGEST_BYTES];
-    bool stray; /* sectors that were not meant may have been hit (see ef_flash_verify_new) */
+    bool stray;   /* sectors that were not meant may have been hit (see ef_flash_verify_new) */
+    bool absence; /* the board was reset or away: what it held before need not be what it holds */
     /* The worker's own. */
     atomic_bool cancelled;
     atomic_int shares;
@@ -66,8 +67,8 @@ struct ef_worker_activity {
 enum ef_err ef_worker_start(struct ef_flash *flash, struct ef_worker **worker);
 
 /*
- * Finishes the job in hand, fails the queued ones with EF_INTERRUPTED, ends the thread and
- * frees the flash. NULL is fine.
+ * Finishes the job in hand, but does not wait for a board that is gone, fails the queued ones with
+ * EF_INTERRUPTED, ends the thread and frees the flash. NULL is fine.
  */
 void ef_worker_stop(struct ef_worker *worker);
 
@@ -84,7 +85,8 @@ void ef_worker_submit(struct ef_worker *worker, struct ef_job *job);
 /*
  * Waits until the job is done and returns its error. `interrupted` (may be NULL) is asked
  * every 100 ms; when it says true the job is cancelled and EF_INTERRUPTED returned at once:
- * a queued job never runs, a read stops soon, an erase or a write goes on to its end.
+ * a queued job never runs, a read stops soon, an erase or a write goes on to its end, or until
+ * the board is gone.
  */
 enum ef_err ef_worker_wait(struct ef_worker *worker, struct ef_job *job,
                            bool (*interrupted)(void *user), void *user);

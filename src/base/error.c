@@ -37,6 +37,8 @@ const char *ef_err_text(enum ef_err err)
         return "no space left on the host's disk";
     case EF_READ_ONLY:
         return "the host's disk is read-only";
+    case EF_FOREIGN:
+        return "another board answers";
     }
     return "unknown error";
 }
@@ -47,6 +49,7 @@ int ef_err_to_errno(enum ef_err err)
     case EF_OK:
         return 0;
     case EF_GONE:
+    case EF_FOREIGN:
         return ENODEV;
     case EF_GUARDED:
         return EPERM;

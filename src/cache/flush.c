@@ -8,12 +8,7 @@ static void note_result(struct ef_cache *c, enum ef_err err)
 {
     c->flush_err = err;
     c->stalled = err != EF_OK;
-    if (err == EF_GONE && c->dirty_count > 0)
-        ef_log(
-            c->log, EF_LOG_ERROR,
-            "not written: %s; %u sectors are lost: unmount, mount the board anew, and write again",
-            ef_err_text(err), (unsigned)c->dirty_count);
-    else if (err != EF_OK && c->dirty_count > 0)
+    if (err != EF_OK && c->dirty_count > 0)
         ef_log(c->log, EF_LOG_ERROR,
                "not written: %s; %u sectors wait in memory, the next fsync or close tries again",
                ef_err_text(err), (unsigned)c->dirty_count);

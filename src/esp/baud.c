@@ -211,6 +211,7 @@ static enum ef_err connect_anew(struct ef_session *s)
 {
     ef_log(s->log, EF_LOG_WARN, "the board does not answer at any rate: connecting to it again");
     enum ef_err err = switch_host(s, EF_ROM_BAUD);
+    s->was_away = true;
     return err == EF_OK ? ef_connect(s) : err;
 }
 

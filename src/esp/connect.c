@@ -10,6 +10,7 @@ enum {
     SYNCS_PER_RESET = 5,
     SYNCS_WITHOUT_RESET = 14,
     SYNCS_PER_BAUD = 4,
+    SYNCS_WHEN_BACK = 6,
     BACK_MS = 5000 /* for a device that left the bus in a reset */
 };
 
@@ -88,11 +89,21 @@ static enum ef_err sync_at(struct ef_session *s, uint32_t baud)
     return ef_esp_sync(&s->esp, SYNCS_PER_BAUD);
 }
 
+/*
+ * Where the line alone had left, the chip is at the rate that it worked at, and its stub may be in
+ * the middle of a frame: so many SYNCs that the lone ENDs between them count.
+ */
+static enum ef_err sync_briefly(struct ef_session *s)
+{
+    enum ef_err err = ef_esp_sync(&s->esp, s->was_away ? SYNCS_WHEN_BACK : BRIEF_SYNCS);
+    return err == EF_TIMEOUT && s->rates.working ? sync_at(s, s->rates.working) : err;
+}
+
 /* A driver that was killed leaves a stub at the rate that it worked at. */
 static enum ef_err sync_without_reset(struct ef_session *s)
 {
     if (s->config.trial != EF_TRIAL_FULL)
-        return ef_esp_sync(&s->esp, BRIEF_SYNCS);
+        return sync_briefly(s);
     uint32_t first = s->line->baud;
     enum ef_err err = ef_esp_sync(&s->esp, SYNCS_WITHOUT_RESET);
     /* Firmware that can be read at this rate is no stub at another. */
@@ -123,18 +134,31 @@ static enum ef_err listen_first(struct ef_session *s)
     return EF_UNSUPPORTED;
 }
 
-/* True if the board is to be reset, and this line can. */
-static bool will_reset(struct ef_session *s)
+static bool wants_reset(const struct ef_session *s)
 {
     bool wanted =
         s->config.before == EF_BEFORE_DEFAULT_RESET || s->config.before == EF_BEFORE_USB_RESET;
-    if (!wanted || s->config.trial == EF_TRIAL_GENTLE)
-        return false;
+    return wanted && s->config.trial != EF_TRIAL_GENTLE;
+}
+
+static void announce(struct ef_session *s)
+{
+    bool wanted = wants_reset(s);
     bool can = ef_line_has_modem_lines(s->line);
-    if (!can && (s->config.reset_sequence || s->config.before == EF_BEFORE_USB_RESET))
+    bool insists = s->config.reset_sequence || s->config.before == EF_BEFORE_USB_RESET;
+    if (wanted && !can && insists)
         ef_log(s->log, EF_LOG_WARN, "%s has no DTR and RTS: the board cannot be reset over it",
                s->config.port);
-    return can;
+    ef_log(s->log, EF_LOG_INFO, "Connecting to %s%s", s->config.port,
+           wanted && can ? "" : " (without reset)");
+}
+
+enum ef_err ef_connect_quietly(struct ef_session *s, struct ef_boot_report *report)
+{
+    bool reset = wants_reset(s) && ef_line_has_modem_lines(s->line);
+    enum ef_err err = reset ? sync_after_resets(s, report) : EF_UNSUPPORTED;
+    /* A driver of the kernel may have the calls and not the lines. */
+    return err == EF_UNSUPPORTED ? sync_without_reset(s) : err;
 }
 
 enum ef_err ef_connect(struct ef_session *s)
@@ -145,13 +169,8 @@ enum ef_err ef_connect(struct ef_session *s)
         if (err != EF_OK)
             return err;
     }
-    bool reset = will_reset(s);
-    ef_log(s->log, EF_LOG_INFO, "Connecting to %s%s", s->config.port,
-           reset ? "" : " (without reset)");
-    enum ef_err err = reset ? sync_after_resets(s, &report) : EF_UNSUPPORTED;
-    /* A driver of the kernel may have the calls and not the lines. */
-    if (err == EF_UNSUPPORTED)
-        err = sync_without_reset(s);
+    announce(s);
+    enum ef_err err = ef_connect_quietly(s, &report);
     if (err == EF_TIMEOUT && ef_connect_is_gps(s->link.noise)) {
         ef_log(s->log, EF_LOG_ERROR, "%s: a GPS receiver speaks there, no board", s->config.port);
         return EF_UNSUPPORTED;

@@ -20,6 +20,12 @@ bool ef_connect_is_gps(const char *text);
 /* True if what came in reads like a boot log, and not like noise. */
 bool ef_connect_hears_text(const struct ef_session *s);
 
+/*
+ * Resets (where asked for and possible) and syncs, and says nothing of it. EF_TIMEOUT, EF_GONE,
+ * EF_INTERRUPTED.
+ */
+enum ef_err ef_connect_quietly(struct ef_session *s, struct ef_boot_report *report);
+
 /* Logs what seems to be on the line and what to do next. */
 void ef_connect_explain(struct ef_session *s, enum ef_err err, const struct ef_boot_report *report);
 
@@ -30,10 +36,20 @@ void ef_connect_explain(struct ef_session *s, enum ef_err err, const struct ef_b
  */
 enum ef_err ef_connect_ask(struct ef_session *s);
 
+/* Where there is one. s->line is NULL then. */
+void ef_connect_close_line(struct ef_session *s);
+
 /*
- * A device that left the bus: closes the line and opens the port again, by its own
- * spelling, as soon as it is back. EF_GONE (logged) where it is not by the deadline, and
- * then s->line is NULL; or, with the line as it was, where nothing can come back.
+ * Closes the line and opens the port again, by its own spelling, if it is there; the lines that
+ * opening asserts are let go. Whatever hinders it is EF_GONE, logged only if `tell`, and then
+ * s->line is NULL.
+ */
+enum ef_err ef_connect_open_again(struct ef_session *s, bool tell);
+
+/*
+ * A device that left the bus in its reset: ef_connect_open_again as soon as it is back. EF_GONE
+ * (logged) where it is not by the deadline, and then s->line is NULL; or, with the line as it
+ * was, where nothing can come back. EF_INTERRUPTED where esp->stop says so.
  */
 enum ef_err ef_connect_reopen(struct ef_session *s, ef_deadline deadline);
 

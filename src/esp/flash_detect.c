@@ -2,7 +2,7 @@
 
 #include "espflashfs/bytes.h"
 
-enum { SECTOR = 0x1000, MIB = 1024 * 1024, ID_TRIES = 5 };
+enum { SECTOR = 0x1000, MIB = 1024 * 1024 };
 
 /* More than 16 MiB takes 4-byte addresses, which no ROM and not every stub knows. */
 static uint64_t size_limit(const struct ef_session *s)
@@ -56,17 +56,16 @@ static enum ef_err settle_size(struct ef_session *s, uint64_t from_id)
     return EF_OK;
 }
 
-/* A wrong size would cut a backup short: what counts is what was read twice in a row. */
-static enum ef_err read_id_twice(struct ef_session *s)
+enum ef_err ef_flash_id_read_sure(struct ef_session *s, uint32_t *id)
 {
     uint32_t last = 0;
-    for (int i = 0; i < ID_TRIES; i++) {
-        enum ef_err err = ef_flash_id_read(&s->esp, s->chip, &s->flash_id);
+    for (int i = 0; i < EF_IDENTIFY_TRIES; i++) {
+        enum ef_err err = ef_flash_id_read(&s->esp, s->chip, id);
         if (err != EF_OK)
             return err;
-        if (i > 0 && s->flash_id == last)
+        if (i > 0 && *id == last)
             return EF_OK;
-        last = s->flash_id;
+        last = *id;
     }
     return EF_VERIFY;
 }
@@ -113,7 +112,8 @@ enum ef_err ef_flash_detect(struct ef_session *s)
 {
     if (s->guard.secure_download)
         return detect_blind(s);
-    enum ef_err err = read_id_twice(s);
+    /* A wrong size would cut a backup short. */
+    enum ef_err err = ef_flash_id_read_sure(s, &s->flash_id);
     if (err != EF_OK) {
         ef_log(s->log, EF_LOG_ERROR, "the flash id cannot be read: %s", ef_err_text(err));
         return err;

@@ -51,7 +51,8 @@ static bool reset_usb(struct ef_session *s)
     return s->wire == EF_WIRE_USB_OTG && reset_by_watchdog(s);
 }
 
-static void reset_into_firmware(struct ef_session *s)
+/* By the modem lines. A sequence that is none is EF_INVALID, logged. */
+static enum ef_err play_reset(struct ef_session *s)
 {
     bool usb = s->config.before == EF_BEFORE_USB_RESET || s->wire != EF_WIRE_UART;
     const char *custom = s->config.hard_reset_sequence;
@@ -60,15 +61,21 @@ static void reset_into_firmware(struct ef_session *s)
     char why[EF_RESET_WHY_MAX];
     if (ef_reset_parse(steps, &sequence, why) != EF_OK) {
         ef_log(s->log, EF_LOG_ERROR, "reset sequence `%s`: %s", steps, why);
-        return;
+        return EF_INVALID;
     }
+    /* A tty keeps its baud: `cat` of the port then shows what the firmware says. */
+    if (s->line->baud != 0 && s->line->baud != EF_ROM_BAUD)
+        ef_line_set_baud(s->line, EF_ROM_BAUD);
+    return ef_reset_play(s->line, &sequence);
+}
+
+static void reset_into_firmware(struct ef_session *s)
+{
     enum ef_err err = EF_OK;
-    if (custom || !reset_usb(s)) {
-        /* A tty keeps its baud: `cat` of the port then shows what the firmware says. */
-        if (s->line->baud != 0 && s->line->baud != EF_ROM_BAUD)
-            ef_line_set_baud(s->line, EF_ROM_BAUD);
-        err = ef_reset_play(s->line, &sequence);
-    }
+    if (s->config.hard_reset_sequence || !reset_usb(s))
+        err = play_reset(s);
+    if (err == EF_INVALID)
+        return;
     if (!s->answered && !s->chip)
         return; /* whether anything was reset is not known */
     /* Built-in USB leaves the bus with the reset that was asked for. */
@@ -101,6 +108,14 @@ static void leave_in_rom(struct ef_session *s)
     else
         ef_log(s->log, EF_LOG_INFO, "the board is left with its %s",
                s->esp.stub ? "stub running: this one cannot go back to the ROM" : "ROM's loader");
+}
+
+void ef_session_let_go(struct ef_session *s)
+{
+    bool was_reset =
+        s->config.before == EF_BEFORE_DEFAULT_RESET || s->config.before == EF_BEFORE_USB_RESET;
+    if (was_reset && s->config.after == EF_AFTER_HARD_RESET && ef_line_has_modem_lines(s->line))
+        play_reset(s);
 }
 
 void ef_session_leave_board(struct ef_session *s)

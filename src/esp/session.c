@@ -1,10 +1,11 @@
 #include "espflashfs/session.h"
 
 #include "baud.h"
+#include "connect_steps.h"
 
 #include <string.h>
 
-enum { RECOVER_SYNCS = 10, IDENTIFY_TRIES = 5 };
+enum { RECOVER_SYNCS = 10 };
 
 static enum ef_err check_chip(struct ef_session *s)
 {
@@ -33,7 +34,7 @@ static enum ef_err identify_twice(struct ef_session *s)
     struct ef_identity last;
     memset(&s->identity, 0, sizeof(s->identity));
     enum ef_err err = ef_chip_identify(&s->esp, s->chip, &s->security, &s->identity);
-    for (int i = 1; i < IDENTIFY_TRIES && err == EF_OK; i++) {
+    for (int i = 1; i < EF_IDENTIFY_TRIES && err == EF_OK; i++) {
         last = s->identity;
         memset(&s->identity, 0, sizeof(s->identity));
         err = ef_chip_identify(&s->esp, s->chip, &s->security, &s->identity);
@@ -111,7 +112,10 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
                              .rom_status = 2};
     err = open_steps(s);
     s->config.ask = false; /* nobody watches from here on */
-    if (err != EF_OK)
+    s->was_away = false;   /* nobody had anything of it before */
+    if (err == EF_OK)
+        ef_session_note_at_work(s);
+    else
         ef_session_close(s);
     return err;
 }
@@ -139,67 +143,19 @@ static enum ef_err sync_again(struct ef_session *s)
     return err;
 }
 
-/*
- * Modules are changed while their adapter stays: what is cached, and what is still to be
- * written, belongs to the board that was mounted.
- */
-static enum ef_err expect_same_board(struct ef_session *s)
-{
-    uint8_t last[EF_MAC_BYTES] = {0};
-    uint8_t mac[EF_MAC_BYTES];
-    if (!s->identity.registers_read)
-        return EF_OK;
-    for (int i = 0; i < IDENTIFY_TRIES; i++) {
-        enum ef_err err = ef_chip_read_mac(&s->esp, s->chip, mac);
-        if (err != EF_OK || memcmp(mac, s->identity.mac, sizeof(mac)) == 0)
-            return err;
-        if (i > 0 && memcmp(mac, last, sizeof(mac)) == 0) {
-            ef_log(s->log, EF_LOG_ERROR,
-                   "another board answers, MAC %02x:%02x:%02x:%02x:%02x:%02x: bring the one that "
-                   "was mounted back, or unmount and mount this one",
-                   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-            return EF_GONE;
-        }
-        memcpy(last, mac, sizeof(last));
-    }
-    return EF_VERIFY;
-}
-
-/* Of a loader that answers: makes of it the one that work can go on with. */
-static enum ef_err set_up_again(struct ef_session *s)
-{
-    if (s->loader_ready && s->with_stub && s->esp.stub)
-        return ef_baud_resume(s);
-    if (s->with_stub && !s->esp.stub) {
-        /* The ROM answers where a stub was: the chip has been reset. */
-        ef_log(s->log, EF_LOG_WARN, "the chip was reset: starting its loader again");
-        if (!s->stub.text)
-            return EF_GONE;
-    }
-    /* A ROM does not tell whether it was reset: what it must be told is told again. */
-    s->loader_ready = false;
-    enum ef_err err = expect_same_board(s);
-    if (err == EF_OK)
-        err = ef_loader_start(s);
-    if (err == EF_OK)
-        err = ef_flash_set_params(s);
-    if (err == EF_OK)
-        err = ef_baud_resume(s);
-    s->loader_ready = err == EF_OK;
-    return err;
-}
-
 enum ef_err ef_session_recover(struct ef_session *s)
 {
     bool slower = ef_baud_count_failure(s) && ef_baud_can_slow_down(s);
     enum ef_err err = slower ? EF_TIMEOUT : sync_again(s);
     if (!slower && err == EF_OK)
-        err = set_up_again(s);
+        err = ef_session_set_up_again(s);
     while (ef_err_is_transient(err) && ef_baud_can_slow_down(s)) {
         err = ef_baud_slow_down(s);
         if (err == EF_OK)
-            err = set_up_again(s);
+            err = ef_session_set_up_again(s);
     }
+    if (err == EF_OK)
+        ef_session_note_at_work(s);
     return err;
 }
 
@@ -209,8 +165,5 @@ void ef_session_close(struct ef_session *s)
     if (!s->line)
         return;
     ef_session_leave_board(s);
-    s->bytes_in += s->line->bytes_in;
-    s->bytes_out += s->line->bytes_out;
-    ef_line_close(s->line);
-    s->line = NULL;
+    ef_connect_close_line(s);
 }

@@ -4,7 +4,10 @@
 
 #include "espflashfs/session.h"
 
-enum { EF_ROM_BAUD = 115200 };
+enum {
+    EF_ROM_BAUD = 115200,
+    EF_IDENTIFY_TRIES = 5 /* at what has no checksum: what came twice in a row counts */
+};
 
 /* Resets (where asked for and possible) and syncs; on failure logs what seems to be there. */
 enum ef_err ef_connect(struct ef_session *s);
@@ -33,6 +36,9 @@ enum ef_err ef_loader_choose(struct ef_session *s);
 /* Starts what was chosen and attaches the flash. Also after a chip's reset. */
 enum ef_err ef_loader_start(struct ef_session *s);
 
+/* The flash id, read until the same one came twice in a row. EF_VERIFY where none does. */
+enum ef_err ef_flash_id_read_sure(struct ef_session *s, uint32_t *id);
+
 /* Reads the flash id and settles the size. */
 enum ef_err ef_flash_detect(struct ef_session *s);
 
@@ -50,6 +56,19 @@ enum ef_err ef_flash_set_params(struct ef_session *s);
  * was changed. Otherwise the line is at `baud`, EF_TIMEOUT if nothing answers there.
  */
 enum ef_err ef_baud_change(struct ef_session *s, uint32_t baud);
+
+/*
+ * Of a loader that answers in the middle of work: makes of it the one that work can go on with,
+ * if it is that of the board that was mounted. EF_FOREIGN (logged), EF_GONE, or the line's.
+ */
+enum ef_err ef_session_set_up_again(struct ef_session *s);
+
+/* All is well: notes it for those who watch, and counts what went before as an absence if it was.
+ */
+void ef_session_note_at_work(struct ef_session *s);
+
+/* A board that is not ours, perhaps not of our chip: has it run its firmware, if the line can. */
+void ef_session_let_go(struct ef_session *s);
 
 /* Leaves the board as config.after says; a device that leaves the bus in its reset is no error. */
 void ef_session_leave_board(struct ef_session *s);

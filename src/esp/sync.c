@@ -54,6 +54,8 @@ enum ef_err ef_esp_sync(struct ef_esp *esp, int tries)
     if (esp->no_sync)
         return ef_esp_recognize(esp);
     for (int i = 0; i < tries && ef_deadline_left_ms(end) > 0; i++) {
+        if (esp->stop && esp->stop(esp->stop_user))
+            return EF_INTERRUPTED;
         if (i >= 3 && i % 2 == 1 && flip_frame_parity(esp) == EF_GONE)
             return EF_GONE;
         enum ef_err err = sync_once(esp, i < SHORT_TRIES ? SHORT_WAIT_MS : LONG_WAIT_MS);

@@ -44,6 +44,7 @@ static const struct ef_flash_ops BLIND = {.read = blind_read,
                                           .erase = blind_erase,
                                           .digest = blind_digest,
                                           .recover = ef_loader_recover,
+                                          .rejoin = ef_loader_rejoin,
                                           .free = ef_loader_free};
 
 struct ef_flash *ef_flash_blind_new(struct ef_session *session)

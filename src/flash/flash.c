@@ -62,6 +62,13 @@ enum ef_err ef_flash_recover(struct ef_flash *f)
     return f->ops->recover(f);
 }
 
+enum ef_err ef_flash_rejoin(struct ef_flash *f, bool (*stop)(void *user), void *user)
+{
+    while (f->below)
+        f = f->below;
+    return f->ops->rejoin ? f->ops->rejoin(f, stop, user) : EF_GONE;
+}
+
 uint64_t ef_flash_strays(const struct ef_flash *f)
 {
     uint64_t strays = 0;
@@ -76,6 +83,14 @@ uint64_t ef_flash_slowdowns(const struct ef_flash *f)
     for (; f; f = f->below)
         slowdowns += f->slowdowns;
     return slowdowns;
+}
+
+uint64_t ef_flash_absences(const struct ef_flash *f)
+{
+    uint64_t absences = 0;
+    for (; f; f = f->below)
+        absences += f->absences;
+    return absences;
 }
 
 void ef_flash_free(struct ef_flash *f)

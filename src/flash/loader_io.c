@@ -287,5 +287,14 @@ enum ef_err ef_loader_recover(struct ef_flash *f)
     struct ef_session *s = ef_loader_session(f);
     enum ef_err err = ef_session_recover(s);
     f->slowdowns = s->rates.slowdowns;
+    f->absences = s->absences;
+    return err;
+}
+
+enum ef_err ef_loader_rejoin(struct ef_flash *f, bool (*stop)(void *user), void *user)
+{
+    struct ef_session *s = ef_loader_session(f);
+    enum ef_err err = ef_session_return(s, stop, user);
+    f->absences = s->absences;
     return err;
 }

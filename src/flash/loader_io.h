@@ -59,6 +59,7 @@ size_t ef_loader_begin_payload(const struct ef_session *s, uint8_t payload[20], 
 
 enum ef_err ef_loader_digest(struct ef_flash *f, struct ef_digest *list, size_t count);
 enum ef_err ef_loader_recover(struct ef_flash *f);
+enum ef_err ef_loader_rejoin(struct ef_flash *f, bool (*stop)(void *user), void *user);
 void ef_loader_free(struct ef_flash *f);
 
 #endif

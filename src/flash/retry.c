@@ -21,7 +21,7 @@ static enum ef_err prepare_again(struct ef_flash *f, enum ef_err err, int *attem
     if (recovered != EF_OK) {
         ef_log(f->log, EF_LOG_ERROR, "%s at 0x%x: the board does not answer any more: %s", what,
                (unsigned)addr, ef_err_text(recovered));
-        return recovered;
+        return ef_err_is_transient(recovered) ? EF_GONE : recovered;
     }
     if (ef_flash_slowdowns(f->below) == slowdowns)
         return last ? err : EF_OK;

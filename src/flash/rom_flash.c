@@ -199,6 +199,7 @@ static const struct ef_flash_ops ROM = {.read = rom_read,
                                         .erase = rom_erase,
                                         .digest = ef_loader_digest,
                                         .recover = ef_loader_recover,
+                                        .rejoin = ef_loader_rejoin,
                                         .free = ef_loader_free};
 
 struct ef_flash *ef_flash_rom_new(struct ef_session *session)

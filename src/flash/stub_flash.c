@@ -255,6 +255,7 @@ static const struct ef_flash_ops STUB = {.read = stub_read,
                                          .erase = stub_erase,
                                          .digest = ef_loader_digest,
                                          .recover = ef_loader_recover,
+                                         .rejoin = ef_loader_rejoin,
                                          .free = ef_loader_free};
 
 struct ef_flash *ef_flash_stub_new(struct ef_session *session)

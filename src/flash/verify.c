@@ -21,7 +21,7 @@ enum {
 struct verify {
     struct ef_flash flash; /* first */
     struct ef_prints prints;
-    uint64_t strays; /* of the stack, when the prints were last in use */
+    uint64_t upsets; /* of the stack, when the prints were last in use */
     bool unsettled;
     uint32_t addr, len;
     uint32_t witness_at, witness_len; /* none where the length is 0 */
@@ -253,8 +253,10 @@ static enum ef_err verify_read(struct ef_flash *f, struct ef_read *r)
 {
     struct verify *v = (struct verify *)f;
     enum ef_err err = EF_OK;
-    if (v->strays != ef_flash_strays(f)) {
-        v->strays = ef_flash_strays(f);
+    /* Flash that was hit, or that firmware had for itself, is not what was digested. */
+    uint64_t upsets = ef_flash_strays(f) + ef_flash_absences(f);
+    if (v->upsets != upsets) {
+        v->upsets = upsets;
         ef_prints_forget(&v->prints, 0, f->size);
     }
     /* For less, prints cost more than they save. */

@@ -161,13 +161,23 @@ static void run_digest(struct ef_flash *flash, struct ef_job *job)
     job->second = pair[1];
 }
 
+/* Its submitter has left, or the mount ends: not worth waiting for a board that is gone. */
+static bool is_unwanted(void *user)
+{
+    const struct ef_job *job = user;
+    return atomic_load(&job->cancelled);
+}
+
 static void run_job(struct ef_worker *w, struct ef_job *job)
 {
     uint64_t strays = ef_flash_strays(w->flash);
+    uint64_t absences = ef_flash_absences(w->flash);
     if (atomic_load(&job->cancelled)) {
         job->err = EF_INTERRUPTED;
         return;
     }
+    w->flash->stop_waiting = is_unwanted;
+    w->flash->stop_user = job;
     switch (job->kind) {
     case EF_JOB_READ:
     case EF_JOB_STREAM:
@@ -187,6 +197,7 @@ static void run_job(struct ef_worker *w, struct ef_job *job)
         break;
     }
     job->stray = ef_flash_strays(w->flash) != strays;
+    job->absence = ef_flash_absences(w->flash) != absences;
 }
 
 static void finish(struct ef_worker *w, struct ef_job *job)

@@ -101,12 +101,12 @@ static void print_security(FILE *out, const struct ef_session *s, bool read_only
 
 static void print_connection(FILE *out, const struct ef_session *s)
 {
-    char port[4 * sizeof(s->line->name) + 1];
+    char port[4 * EF_PORT_NAME_MAX + 1];
     char stub[4 * sizeof(s->stub.path) + 1];
-    ef_text_escape(port, sizeof(port), s->line->name);
+    ef_text_escape(port, sizeof(port), s->config.port);
     ef_text_escape(stub, sizeof(stub), s->stub.path);
     fprintf(out, "Port: %s\n", port);
-    uint32_t baud = s->line->baud;
+    uint32_t baud = s->baud;
     if (s->wire != EF_WIRE_UART)
         fprintf(out, "Baud: none (built-in USB)\n");
     else if (baud)

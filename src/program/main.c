@@ -29,6 +29,7 @@ struct program {
     struct ef_mount mount;
     struct ef_front *front;
     struct ef_worker *worker;
+    struct ef_presence presence;
     char *stub_folder[3]; /* NULL-terminated */
     char *state_folder;   /* NULL: none */
     char *cache_folder;   /* NULL: none */
@@ -182,7 +183,8 @@ static enum ef_err start_threads(struct program *p)
 {
     if (p->session.no_flash_why)
         return EF_OK;
-    struct ef_flash *flash = make_flash(p);
+    struct ef_flash *flash =
+        ef_flash_reconnect_new(make_flash(p), p->options.reconnect_ms, &p->presence);
     if (!flash)
         return EF_NOMEM;
     enum ef_err err = ef_worker_start(flash, &p->worker);
@@ -206,6 +208,7 @@ static int finish(struct program *p, int status)
     }
     ef_cache_free(p->mount.cache);
     ef_worker_stop(p->worker);
+    ef_presence_free(&p->presence);
     ef_session_close(&p->session);
     return status;
 }
@@ -214,6 +217,7 @@ static int serve(struct program *p)
 {
     const struct ef_options *o = &p->options;
     ef_mount_init(&p->mount, &p->session, &p->log, o->read_only);
+    ef_presence_init(&p->presence);
     if (ef_front_mount(p->front, o->mountpoint) != 0) {
         ef_session_close(&p->session);
         return EXIT_FAILURE;

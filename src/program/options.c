@@ -22,6 +22,9 @@
 /* More than most boards have, so that nothing need be read twice. */
 enum { DEFAULT_CACHE_SIZE = 32 * 1024 * 1024 };
 
+/* A cable is found and plugged in again. */
+enum { DEFAULT_RECONNECT_S = 30, RECONNECT_MAX_S = 24 * 60 * 60 };
+
 enum { DEFAULT_BAUD = 115200, BAUD_MIN = 9600, BAUD_MAX = 4000000 };
 
 /* The form with a space takes --NAME=VALUE too, as "=VALUE"; the one behind it sets that right. */
@@ -50,6 +53,7 @@ static const struct fuse_opt SPECS[] = {
     {"--cache=%s", offsetof(struct ef_options, cache), 0},
     {"cache=%s", offsetof(struct ef_options, cache), 0},
     TEXT("journal", journal),
+    TEXT("reconnect", reconnect_text),
     TEXT("log", log_file),
     FLAG("-f", foreground),
     FLAG("foreground", foreground),
@@ -229,6 +233,17 @@ static int check_cache_size(struct ef_options *o)
     return 0;
 }
 
+static int check_reconnect(struct ef_options *o)
+{
+    uint64_t seconds = DEFAULT_RECONNECT_S;
+    if (o->reconnect_text &&
+        (ef_text_to_u64(o->reconnect_text, &seconds) != EF_OK || seconds > RECONNECT_MAX_S))
+        return complain("reconnect=%s: seconds are expected, 0 to 86400; 0 does not wait",
+                        o->reconnect_text);
+    o->reconnect_ms = (int)seconds * 1000;
+    return 0;
+}
+
 static int check_values(struct ef_options *o)
 {
     /* A variable that is not set, in a script. Whatever port there is may be no board. */
@@ -241,7 +256,7 @@ static int check_values(struct ef_options *o)
     if (o->size_text && (ef_text_to_u64(o->size_text, &o->size) != EF_OK || o->size == 0))
         return complain("size=%s: bytes are expected, for example 4M or 0x400000", o->size_text);
     if (check_folder("cache", &o->cache, &o->keep_images) < 0 || check_cache_size(o) < 0 ||
-        check_folder("journal", &o->journal, &o->keep_journal) < 0)
+        check_folder("journal", &o->journal, &o->keep_journal) < 0 || check_reconnect(o) < 0)
         return -1;
     if (!o->stub)
         o->stub = strdup("auto");
@@ -363,10 +378,10 @@ int ef_options_parse(int argc, char **argv, struct ef_options *o)
 
 void ef_options_free(struct ef_options *o)
 {
-    char *texts[] = {o->port,        o->mountpoint, o->baud_text,       o->chip,
-                     o->before_text, o->after_text, o->reset_sequence,  o->stub,
-                     o->size_text,   o->cache,      o->cache_size_text, o->journal,
-                     o->log_file};
+    char *texts[] = {o->port,           o->mountpoint, o->baud_text,       o->chip,
+                     o->before_text,    o->after_text, o->reset_sequence,  o->stub,
+                     o->size_text,      o->cache,      o->cache_size_text, o->journal,
+                     o->reconnect_text, o->log_file};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);
     struct fuse_args args = FUSE_ARGS_INIT(o->fuse_argc, o->fuse_argv);
@@ -400,6 +415,8 @@ void ef_options_help(void)
         "    journal=DIR            keep what is begun on boards in DIR, so that it can be "
         "finished;\n"
         "                           none: do without\n"
+        "    reconnect=SECONDS      how long to wait for a board that is gone; 30 if not given,\n"
+        "                           0: requests fail at once\n"
         "    log=FILE               append what happens to a file\n"
         "    ro                     refuse every write\n"
         "    force                  let through what would brick a guarded chip\n"

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum mem_op { MEM_READ, MEM_WRITE, MEM_ERASE, MEM_DIGEST, MEM_RECOVER, MEM_OPS };
+enum mem_op { MEM_READ, MEM_WRITE, MEM_ERASE, MEM_DIGEST, MEM_RECOVER, MEM_REJOIN, MEM_OPS };
 
 enum { MEM_TRACE = 1024 };
 
@@ -344,6 +344,19 @@ static inline enum ef_err mem_recover(struct ef_flash *f)
     return faulty ? fault.err : EF_OK;
 }
 
+static inline enum ef_err mem_rejoin(struct ef_flash *f, bool (*stop)(void *user), void *user)
+{
+    struct mem *mem = ((struct mem_flash *)f)->mem;
+    struct mem_fault fault;
+    pthread_mutex_lock(&mem->lock);
+    bool faulty = mem_begin(mem, MEM_REJOIN, 0, 0, &fault);
+    pthread_mutex_unlock(&mem->lock);
+    if (stop && stop(user))
+        return EF_INTERRUPTED;
+    f->absences += !faulty;
+    return faulty ? fault.err : EF_OK;
+}
+
 static inline void mem_layer_free(struct ef_flash *f)
 {
     ((struct mem_flash *)f)->mem->freed = true;
@@ -357,6 +370,7 @@ static inline struct ef_flash *mem_flash_new(struct mem *mem)
                                             .erase = mem_erase,
                                             .digest = mem_digest,
                                             .recover = mem_recover,
+                                            .rejoin = mem_rejoin,
                                             .free = mem_layer_free};
     struct mem_flash *self = calloc(1, sizeof(*self));
     if (!self)

@@ -313,7 +313,7 @@ static void another_board_is_refused(void **state)
         memcpy(other->config.mac, "\x24\x6f\x28\x01\x02\x03", 6);
         assert_true(eb_drive_start(other));
         board->drive = other;
-        assert_int_equal(ef_session_recover(&board->session), EF_GONE);
+        assert_int_equal(ef_session_recover(&board->session), EF_FOREIGN);
         assert_int_equal(seen(board, EF_OP_MEM_BEGIN), 0);
         assert_int_equal(seen(board, EF_OP_SPI_ATTACH), 0);
         assert_false(board->session.loader_ready);

@@ -31,6 +31,7 @@ static const struct {
     {EF_UNSUPPORTED, EOPNOTSUPP, false},
     {EF_NO_SPACE, ENOSPC, false},
     {EF_READ_ONLY, EROFS, false},
+    {EF_FOREIGN, ENODEV, false},
 };
 
 enum { KIND_COUNT = sizeof(KINDS) / sizeof(KINDS[0]) };

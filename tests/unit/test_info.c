@@ -14,7 +14,7 @@
 
 struct room {
     struct ef_session session;
-    struct ef_line line;
+    char port[EF_PORT_NAME_MAX];
     struct ef_mount mount;
     char *text;
 };
@@ -26,10 +26,10 @@ static int room_open(void **state)
     if (!room)
         return -1;
     struct ef_session *s = &room->session;
-    s->line = &room->line;
+    s->config.port = room->port;
     s->chip = ef_chip_by_id(EF_CHIP_ESP32);
-    strcpy(room->line.name, "/dev/ttyUSB0");
-    room->line.baud = 460800;
+    strcpy(room->port, "/dev/ttyUSB0");
+    s->baud = 460800;
     strcpy(s->identity.description, "ESP32-D0WDQ6 (revision v1.0)");
     strcpy(s->identity.features, "Wi-Fi, BT, Dual Core");
     strcpy(s->identity.crystal, "40MHz");
@@ -88,7 +88,7 @@ static void loaders_and_access(void **state)
     assert_non_null(strstr(text(room, false), "\nLoader: ROM\n"));
     room->session.no_flash_why = "it would brick";
     assert_non_null(strstr(text(room, false), "\nFlash access: none: it would brick\n"));
-    room->line.baud = 0;
+    room->session.baud = 0;
     assert_non_null(strstr(text(room, false), "\nBaud: set at the far end\n"));
 }
 
@@ -177,9 +177,9 @@ static void secure_download_mode_knows_little(void **state)
 static void stays_one_key_a_line(void **state)
 {
     struct room *room = *state;
-    snprintf(room->line.name, sizeof(room->line.name), "/dev/tty\nChip: forged\033[2J");
+    snprintf(room->port, sizeof(room->port), "/dev/tty\nChip: forged\033[2J");
     assert_non_null(strstr(text(room, false), "\nPort: /dev/tty\\x0aChip: forged\\x1b[2J\n"));
-    memset(room->line.name, 1, sizeof(room->line.name) - 1);
+    memset(room->port, 1, sizeof(room->port) - 1);
     assert_non_null(strstr(text(room, false), "\\x01\\x01\nBaud: "));
 }
 

@@ -202,6 +202,17 @@ static void reset_sequences(void **state)
     assert_int_equal(room->options.read_only, 1);
 }
 
+static void reconnect(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(parse(room, "@"), 0);
+    assert_int_equal(room->options.reconnect_ms, 30000);
+    assert_int_equal(parse(room, "@ -o reconnect=0"), 0);
+    assert_int_equal(room->options.reconnect_ms, 0);
+    assert_int_equal(parse(room, "@ --reconnect=86400"), 0);
+    assert_int_equal(room->options.reconnect_ms, 86400000);
+}
+
 static void refused(void **state)
 {
     struct room *room = *state;
@@ -226,6 +237,9 @@ static void refused(void **state)
         {"@ --cache=/no/such", "no such folder"},
         {"@ --cache_size=1M", "cache_size=1M"},
         {"@ --cache_size=much", "cache_size=much"},
+        {"@ --reconnect=-1", "reconnect=-1"},
+        {"@ --reconnect=86401", "reconnect=86401"},
+        {"@ --reconnect=", "reconnect=: seconds"},
         {"@ --chip=esp9", "chip=esp9"},
         {"@ --before=usb_resets", "before=usb_resets"},
         {"@ --after=soft-reset", "after=soft-reset"},
@@ -270,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(environment, room_open, room_close),
         cmocka_unit_test_setup_teardown(upper_and_lower_case_are_one, room_open, room_close),
         cmocka_unit_test_setup_teardown(reset_sequences, room_open, room_close),
+        cmocka_unit_test_setup_teardown(reconnect, room_open, room_close),
         cmocka_unit_test_setup_teardown(refused, room_open, room_close),
         cmocka_unit_test_setup_teardown(the_rest_is_kept, room_open, room_close),
     };

@@ -120,6 +120,19 @@ static void recovery_fails(void **state)
     }
 }
 
+/* One that is silent is gone as well; of another board it is said so. */
+static void a_board_that_does_not_answer_is_gone(void **state)
+{
+    struct room *room = *state;
+    static const enum ef_err SAYS[] = {EF_TIMEOUT, EF_FRAMING, EF_FOREIGN, EF_NOMEM};
+    static const enum ef_err MEANS[] = {EF_GONE, EF_GONE, EF_FOREIGN, EF_NOMEM};
+    for (size_t i = 0; i < sizeof(SAYS) / sizeof(SAYS[0]); i++) {
+        mem_fail(room->mem, MEM_WRITE, 1, EF_TIMEOUT);
+        mem_fail(room->mem, MEM_RECOVER, 1, SAYS[i]);
+        assert_int_equal(run(room, MEM_WRITE), MEANS[i]);
+    }
+}
+
 /* A flash of which each read proves one piece more and then fails. */
 struct stumbling {
     struct ef_flash flash;
@@ -241,6 +254,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(gives_up_after_five, room_open, room_close),
         cmocka_unit_test_setup_teardown(other_failures_pass, room_open, room_close),
         cmocka_unit_test_setup_teardown(recovery_fails, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_board_that_does_not_answer_is_gone, room_open,
+                                        room_close),
         cmocka_unit_test_setup_teardown(reads_go_on_from_the_proven_part, room_open, room_close),
         cmocka_unit_test_setup_teardown(reads_keep_what_was_proven, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_lower_rate_is_a_new_beginning, room_open, room_close),
