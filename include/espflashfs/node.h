@@ -43,12 +43,14 @@ struct ef_node {
     bool present;   /* listed and openable on this board */
 };
 
-enum { EF_NODE_FLASH, EF_NODE_INFO, EF_NODE_ERASE, EF_NODE_COUNT };
+enum { EF_NODE_FLASH, EF_NODE_INFO, EF_NODE_ERASE, EF_NODE_STATUS, EF_NODE_COUNT };
 
 /* Everything one mount is made of. */
 struct ef_mount {
     struct ef_session *session;
-    struct ef_cache *cache; /* NULL where no flash is offered */
+    struct ef_cache *cache; /* NULL where no flash is offered, and so are the next two */
+    struct ef_worker *worker;
+    struct ef_presence *presence;
     struct ef_log *log;
     bool read_only;
     struct timespec started;
@@ -64,7 +66,7 @@ struct ef_mount {
 void ef_mount_init(struct ef_mount *mount, struct ef_session *session, struct ef_log *log,
                    bool read_only);
 
-extern const struct ef_node_ops EF_FLASH_NODE, EF_INFO_NODE, EF_ERASE_NODE;
+extern const struct ef_node_ops EF_FLASH_NODE, EF_INFO_NODE, EF_ERASE_NODE, EF_STATUS_NODE;
 
 /* info.txt's text; free(3) it. NULL without memory. */
 char *ef_info_text(const struct ef_session *session, bool read_only);

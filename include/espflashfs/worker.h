@@ -45,8 +45,10 @@ struct ef_job {
     enum ef_err err;
     uint32_t done; /* read: proven bytes */
     uint8_t md5[EF_DIGEST_BYTES];
-    bool stray;   /* sectors that were not meant may have been hit (see ef_flash_verify_new) */
-    bool absence; /* the board was reset or away: what it held before need not be what it holds */
+    bool stray; /* sectors that were not meant may have been hit (see ef_flash_verify_new) */
+    /* Times so far that the board was reset or away: what it held before need not be what it
+     * holds. Told with a read's pieces as well. */
+    uint64_t absences;
     /* The worker's own. */
     atomic_bool cancelled;
     atomic_int shares;
@@ -56,11 +58,17 @@ struct ef_job {
     struct ef_job *next;
 };
 
-/* What the worker does now, for those who watch. */
+/* What the worker does now, and what has become of what it did, for those who watch. */
 struct ef_worker_activity {
     bool busy;
     enum ef_job_kind kind;
     uint32_t addr, len;
+    uint64_t slowdowns; /* of the line's rate */
+    struct {
+        enum ef_err err; /* EF_OK: nothing has failed */
+        enum ef_job_kind kind;
+        uint32_t addr;
+    } failed; /* the last that did */
 };
 
 /* Starts the thread. Takes `flash` over, also on failure. EF_NOMEM. */

@@ -11,6 +11,7 @@
  *   with it.
  * A false no costs a write that was not needed, and nothing else.
  */
+#include "absence.h"
 #include "cache_private.h"
 
 #include "espflashfs/bytes.h"
@@ -26,6 +27,13 @@ enum {
     ADDR_BITS = 32
 };
 
+static void note_absence(struct ef_cache *c, const struct ef_job *job)
+{
+    pthread_mutex_lock(&c->lock);
+    ef_absence_note(c, job);
+    pthread_mutex_unlock(&c->lock);
+}
+
 enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,
                             uint8_t md5[EF_DIGEST_BYTES], struct ef_patience patience)
 {
@@ -35,6 +43,9 @@ enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,
         return EF_NOMEM;
     ef_worker_submit(c->worker, job);
     enum ef_err err = ef_worker_wait(c->worker, job, patience.interrupted, patience.user);
+    /* The worker is not done with the job of one who left. */
+    if (err != EF_INTERRUPTED)
+        note_absence(c, job);
     if (err == EF_OK)
         memcpy(md5, job->md5, EF_DIGEST_BYTES);
     ef_job_drop(job);
@@ -54,6 +65,7 @@ enum ef_err ef_cache_digests(struct ef_cache *c, struct ef_digest *list, size_t 
         memcpy(job->list, list, count * sizeof(*list));
         job->count = count;
         err = ef_worker_run(c->worker, job);
+        note_absence(c, job);
         if (err == EF_OK)
             memcpy(list, job->list, count * sizeof(*list));
     }

@@ -31,6 +31,7 @@ void ef_sector_set_clean(struct ef_cache *c, uint32_t s)
     ef_scout_forget(c, s);
     ef_sector_set_blank(c, s, false);
     sector->dirty = false;
+    sector->told = c->telling;
     c->dirty_count--;
     c->complete_count -= sector->have;
 }
@@ -144,6 +145,7 @@ enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log 
     c->log = log;
     c->size = size;
     c->sectors = size / EF_SECTOR;
+    c->telling = 1;
     if (allocate(c) != EF_OK) {
         release(c);
         return EF_NOMEM;

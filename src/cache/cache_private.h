@@ -36,6 +36,7 @@ struct sector {
     int8_t fetch_err; /* enum ef_err of the last fetch that failed */
     uint16_t lo, hi;
     uint32_t generation; /* counts changes, so that a flush sees what came after its copy */
+    uint32_t told;       /* which telling of the cache's it became clean in: see absence.h */
     uint8_t md5[EF_DIGEST_BYTES];
 };
 
@@ -90,12 +91,15 @@ struct ef_cache {
 
     pthread_t flusher;
     bool stopping;
-    bool stalled;    /* the last write-behind or flush failed: wait for the next flush */
-    bool suspect;    /* a write or erase may have hit other sectors (see worker.h, stray) */
-    bool healing;    /* that is being looked into */
-    bool distrusted; /* a read may have changed the chip: no more of it is given out */
-    bool blind;      /* the chip computes no digests: what was written is never known to be there */
-    bool unproven;   /* some of them cannot be vouched for, and no flush has said so yet */
+    uint64_t absences; /* of the board, as jobs have told */
+    uint32_t telling;  /* counts flushes that were told to have succeeded, from 1 */
+    bool was_away;     /* what no flush has told of yet must be held against the chip */
+    bool stalled;      /* the last write-behind or flush failed: wait for the next flush */
+    bool suspect;      /* a write or erase may have hit other sectors (see worker.h, stray) */
+    bool healing;      /* that is being looked into */
+    bool distrusted;   /* a read may have changed the chip: no more of it is given out */
+    bool blind;    /* the chip computes no digests: what was written is never known to be there */
+    bool unproven; /* some of them cannot be vouched for, and no flush has said so yet */
     enum ef_err flush_err;
     uint64_t passes_wanted, passes_begun, passes_done;
     enum ef_err pass_err; /* of the last pass done */
@@ -184,9 +188,10 @@ enum ef_err ef_ask_looks(struct ef_cache *c, const struct ef_asked *a, uint32_t 
                          bool *yes);
 
 /*
- * After a stray write or erase: compares all that is held with the chip's digests; what
- * differs becomes dirty again. Sets `unproven` where some sectors cannot be vouched for.
+ * Compares with the chip's digests all that is held, after a stray write or erase (`all`), or
+ * what was written and not told of yet, after an absence; what differs becomes dirty again. Sets
+ * `unproven` where some sectors cannot be vouched for.
  */
-enum ef_err ef_cache_recheck(struct ef_cache *c);
+enum ef_err ef_cache_recheck(struct ef_cache *c, bool all);
 
 #endif

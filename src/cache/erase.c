@@ -1,3 +1,4 @@
+#include "absence.h"
 #include "begun.h"
 #include "cache_private.h"
 
@@ -69,6 +70,7 @@ static void on_erased(void *user, struct ef_job *job)
     struct erase *e = user;
     struct ef_cache *c = e->cache;
     pthread_mutex_lock(&c->lock);
+    ef_absence_note(c, job);
     if (job->err == EF_OK)
         set_blank(c, e->first, e->end);
     else if (job->err != EF_INTERRUPTED)

@@ -1,4 +1,5 @@
 /* Bringing sectors in: one read job covers a row of missing sectors. */
+#include "absence.h"
 #include "belief.h"
 #include "cache_private.h"
 
@@ -87,6 +88,7 @@ static bool on_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t l
     struct fetch *f = user;
     struct ef_cache *c = f->cache;
     pthread_mutex_lock(&c->lock);
+    ef_absence_note(c, f->job);
     for (uint32_t at = 0; at < len; at += EF_SECTOR)
         merge(c, (addr + at) / EF_SECTOR, bytes + at);
     bool more = true;
@@ -107,6 +109,7 @@ static bool on_piece(void *user, uint32_t addr, const uint8_t *bytes, uint32_t l
 /* Under the lock. */
 static void note_stray(struct ef_cache *c, const struct ef_job *job)
 {
+    ef_absence_note(c, job);
     c->suspect = c->suspect || job->stray;
     if (job->stray && !c->distrusted) {
         /* The kernel's read-ahead tries again what failed, and would hide a single failure. */

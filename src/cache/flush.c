@@ -4,6 +4,12 @@
 
 enum { RECHECKS_MAX = 3 };
 
+/* What is to be looked into before a flush may say that all is there. */
+struct doubts {
+    bool suspect;  /* a stray write or erase */
+    bool was_away; /* the board */
+};
+
 static void note_result(struct ef_cache *c, enum ef_err err)
 {
     c->flush_err = err;
@@ -30,40 +36,43 @@ static enum ef_err flush_all(struct ef_cache *c)
     return err == EF_OK ? flush_due(c, EF_DUE_ALL) : err;
 }
 
-static bool take_suspicion(struct ef_cache *c)
+static bool take_doubts(struct ef_cache *c, struct doubts *doubts)
 {
     pthread_mutex_lock(&c->lock);
+    *doubts = (struct doubts){.suspect = c->suspect, .was_away = c->was_away};
     c->healing = c->suspect;
     c->suspect = false;
-    bool healing = c->healing;
+    c->was_away = false;
     pthread_mutex_unlock(&c->lock);
-    return healing;
+    return doubts->suspect || doubts->was_away;
 }
 
-/* `checked`: as to the last suspicion taken. Returns true if one is left. */
-static bool end_healing(struct ef_cache *c, bool checked)
+/* `left`: those taken last, if they were not cleared up. Returns true if there are any. */
+static bool end_healing(struct ef_cache *c, struct doubts left)
 {
     pthread_mutex_lock(&c->lock);
-    c->suspect = c->suspect || !checked;
+    c->suspect = c->suspect || left.suspect;
+    c->was_away = c->was_away || left.was_away;
     c->healing = false;
-    bool suspect = c->suspect;
+    bool any = c->suspect || c->was_away;
     pthread_mutex_unlock(&c->lock);
-    return suspect;
+    return any;
 }
 
-/* After a stray write or erase: finds what it hit and writes that again. */
+/* After a stray write or erase, or an absence: finds what it hit and writes that again. */
 static enum ef_err heal(struct ef_cache *c)
 {
     enum ef_err err = EF_OK;
-    bool checked = true;
-    for (int i = 0; err == EF_OK && i < RECHECKS_MAX && take_suspicion(c); i++) {
-        err = ef_cache_recheck(c);
-        checked = err == EF_OK;
-        if (checked)
-            err = flush_all(c);
+    struct doubts doubts = {0};
+    for (int i = 0; err == EF_OK && i < RECHECKS_MAX && take_doubts(c, &doubts); i++) {
+        err = ef_cache_recheck(c, doubts.suspect);
+        if (err != EF_OK)
+            break;
+        doubts = (struct doubts){0};
+        err = flush_all(c);
     }
-    bool suspect = end_healing(c, checked);
-    return err == EF_OK && suspect ? EF_VERIFY : err;
+    bool any = end_healing(c, doubts);
+    return err == EF_OK && any ? EF_VERIFY : err;
 }
 
 static void write_behind(struct ef_cache *c, enum ef_due due)
@@ -94,6 +103,7 @@ static void run_pass(struct ef_cache *c)
     if (err == EF_OK && c->unproven)
         err = EF_VERIFY;
     c->unproven = false;
+    c->telling += err == EF_OK;
     note_result(c, err);
     c->passes_done = pass;
     c->pass_err = err;
@@ -135,7 +145,7 @@ enum ef_err ef_cache_flush(struct ef_cache *c, struct ef_patience patience)
         pthread_mutex_unlock(&c->lock);
         return err;
     }
-    if (c->dirty_count > 0 || c->suspect || c->healing || c->unproven ||
+    if (c->dirty_count > 0 || c->suspect || c->was_away || c->healing || c->unproven ||
         c->passes_begun > c->passes_done) {
         /* A pass that has begun may have gone past our sectors: ask for the next one. */
         if (c->passes_wanted == c->passes_begun)
@@ -146,6 +156,8 @@ enum ef_err ef_cache_flush(struct ef_cache *c, struct ef_patience patience)
             err = ef_cache_wait(c, patience);
         if (err == EF_OK)
             err = c->passes_done >= pass ? c->pass_err : EF_INTERRUPTED;
+    } else {
+        c->telling++; /* all was written behind */
     }
     pthread_mutex_unlock(&c->lock);
     return err;

@@ -2,6 +2,7 @@
  * One run of dirty sectors to the chip: find what differs, erase what becomes blank, write
  * the rest. Decision 4: only what differs is touched.
  */
+#include "absence.h"
 #include "begun.h"
 #include "telling.h"
 
@@ -30,7 +31,9 @@ struct run {
     bool torn[EF_BLANK_SECTORS]; /* an erase or a write of it was begun before, and failed */
     bool done[EF_BLANK_SECTORS]; /* the chip holds it, proven unless `blind` */
     bool settled[EF_BLANK_SECTORS];
-    bool blind; /* this chip tells nothing of what it holds */
+    bool blind;        /* this chip tells nothing of what it holds */
+    uint64_t absences; /* of the board, when the run was begun */
+    bool upset;        /* it was away since: what was asked about is asked about anew */
 };
 
 static bool is_blank(const struct ef_cache *c, const struct run *r, uint32_t i)
@@ -139,6 +142,7 @@ static enum ef_err claim_run(struct ef_cache *c, uint32_t from, enum ef_due due,
     }
     if (err == EF_OK)
         take_copy(c, r);
+    r->absences = c->absences;
     pthread_mutex_unlock(&c->lock);
     return err;
 }
@@ -205,6 +209,22 @@ static void settle(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n, bo
     pthread_cond_broadcast(&c->changed);
 }
 
+/*
+ * Under the lock: if the board was away, what it was asked before counts for nothing. What is not
+ * settled stays dirty, for the flush that follows the check (see heal in flush.c).
+ */
+static void note_upset(struct ef_cache *c, struct run *r)
+{
+    r->upset = r->upset || c->absences != r->absences;
+    if (!r->upset)
+        return;
+    c->was_away = true;
+    for (uint32_t k = 0; k < r->count; k++) {
+        r->known[k] = r->known[k] && r->settled[k];
+        r->done[k] = r->done[k] && r->settled[k];
+    }
+}
+
 /* Erases sectors [i, i+n), or writes them. What is done then is settled at once, for who waits. */
 static enum ef_err put_down(struct ef_cache *c, struct run *r, uint32_t i, uint32_t n, bool erase)
 {
@@ -226,9 +246,11 @@ static enum ef_err put_down(struct ef_cache *c, struct run *r, uint32_t i, uint3
             ef_digest_blank(EF_SECTOR, r->chip[k]);
     }
     pthread_mutex_lock(&c->lock);
+    ef_absence_note(c, job);
     c->suspect = c->suspect || job->stray;
     c->blind = c->blind || r->blind;
     settle(c, r, i, n, false);
+    note_upset(c, r);
     pthread_mutex_unlock(&c->lock);
     ef_job_drop(job);
     return err;
@@ -298,7 +320,7 @@ static enum ef_err put_differences_down(struct ef_cache *c, struct run *r)
         first = erase_first(c, r);
     if (first != EF_OK)
         return first;
-    for (uint32_t i = 0; i < r->count;) {
+    for (uint32_t i = 0; i < r->count && !r->upset;) {
         if (r->done[i]) {
             i++;
             continue;
@@ -329,6 +351,13 @@ static enum ef_err leave_tail(struct ef_cache *c, struct run *r)
     return EF_OK;
 }
 
+static void look_for_upset(struct ef_cache *c, struct run *r)
+{
+    pthread_mutex_lock(&c->lock);
+    note_upset(c, r);
+    pthread_mutex_unlock(&c->lock);
+}
+
 enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, enum ef_due due, uint32_t *next)
 {
     struct run r = {0};
@@ -340,8 +369,10 @@ enum ef_err ef_run_flush(struct ef_cache *c, uint32_t from, enum ef_due due, uin
     *next = r.first + r.count;
     if (err == EF_OK)
         err = find_differences(c, &r);
-    if (err == EF_OK)
+    look_for_upset(c, &r);
+    if (err == EF_OK && !r.upset)
         err = put_differences_down(c, &r);
+    look_for_upset(c, &r);
     pthread_mutex_lock(&c->lock);
     c->blind = c->blind || r.blind;
     settle(c, &r, 0, r.count, true);

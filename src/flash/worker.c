@@ -26,7 +26,8 @@ struct ef_worker {
     pthread_cond_t done; /* some job finished */
     struct queue queues[EF_PRIORITIES];
     struct ef_job *running;
-    atomic_bool preempt; /* somebody waits who goes before the running read-ahead */
+    struct ef_worker_activity told; /* but for what is running */
+    atomic_bool preempt;            /* somebody waits who goes before the running read-ahead */
     bool stopping;
     /* The thread's own. */
     int64_t cut_at_ms; /* when somebody last had a read-ahead cut short; 0: never */
@@ -133,6 +134,7 @@ static enum ef_err forward_piece(void *user, uint32_t addr, const uint8_t *bytes
 {
     struct ef_job *job = user;
     job->moved = true;
+    job->absences = ef_flash_absences(job->worker->flash);
     bool go_on = !job->on_piece || job->on_piece(job->user, addr, bytes, len);
     bool gives_way = job->kind == EF_JOB_STREAM && (in_the_way(job) || another_waits(job));
     return go_on && !gives_way ? EF_OK : EF_INTERRUPTED;
@@ -171,7 +173,6 @@ static bool is_unwanted(void *user)
 static void run_job(struct ef_worker *w, struct ef_job *job)
 {
     uint64_t strays = ef_flash_strays(w->flash);
-    uint64_t absences = ef_flash_absences(w->flash);
     if (atomic_load(&job->cancelled)) {
         job->err = EF_INTERRUPTED;
         return;
@@ -197,7 +198,7 @@ static void run_job(struct ef_worker *w, struct ef_job *job)
         break;
     }
     job->stray = ef_flash_strays(w->flash) != strays;
-    job->absence = ef_flash_absences(w->flash) != absences;
+    job->absences = ef_flash_absences(w->flash);
 }
 
 static void finish(struct ef_worker *w, struct ef_job *job)
@@ -207,6 +208,12 @@ static void finish(struct ef_worker *w, struct ef_job *job)
     pthread_mutex_lock(&w->lock);
     job->finished = true;
     w->running = NULL;
+    w->told.slowdowns = ef_flash_slowdowns(w->flash);
+    if (job->err != EF_OK && job->err != EF_INTERRUPTED) {
+        w->told.failed.err = job->err;
+        w->told.failed.kind = job->kind;
+        w->told.failed.addr = job->addr + job->done;
+    }
     pthread_cond_broadcast(&w->done);
     pthread_mutex_unlock(&w->lock);
     ef_job_drop(job);
@@ -352,12 +359,13 @@ enum ef_err ef_worker_run(struct ef_worker *w, struct ef_job *job)
 struct ef_worker_activity ef_worker_activity(struct ef_worker *w)
 {
     pthread_mutex_lock(&w->lock);
-    struct ef_worker_activity now = {0};
-    if (w->running)
-        now = (struct ef_worker_activity){.busy = true,
-                                          .kind = w->running->kind,
-                                          .addr = w->running->addr,
-                                          .len = w->running->len};
+    struct ef_worker_activity now = w->told;
+    now.busy = w->running != NULL;
+    if (now.busy) {
+        now.kind = w->running->kind;
+        now.addr = w->running->addr;
+        now.len = w->running->len;
+    }
     pthread_mutex_unlock(&w->lock);
     return now;
 }

@@ -192,6 +192,8 @@ static enum ef_err start_threads(struct program *p)
         err = ef_cache_new(p->worker, p->session.flash_size, &p->log, &p->mount.cache);
     if (err != EF_OK)
         return err;
+    p->mount.worker = p->worker;
+    p->mount.presence = &p->presence;
     ef_cache_limit(p->mount.cache, p->options.cache_size);
     keep_image(p);
     keep_journal(p);

@@ -28,6 +28,7 @@ start() {
     clear_away
     : >"$BOARD_LOG"
     : >"$DRIVER_LOG"
+    rm -rf "$XDG_STATE_HOME" "$XDG_CACHE_HOME"
     random_bytes 1M >"$FLASH"
     cp "$FLASH" "$EXPECTED"
     # Unquoted on purpose: options.
@@ -124,6 +125,122 @@ write_without_waiting() {
     return "$waited"
 }
 
+# The server is killed, and is there again on the same port with what the board holds.
+board_dies() {
+    kill -KILL "$BOARD_PID"
+    end_process "$BOARD_PID" 10 2>/dev/null || :
+    BOARD_PID=
+}
+
+# board_is_back OPTION...
+board_is_back() {
+    case $PORT in
+    *://*) BOARD_LISTEN=${PORT%%:*}:${PORT##*:} ;;
+    *) BOARD_LISTEN=pty:$PORT ;;
+    esac
+    # shellcheck disable=SC2086
+    start_board $CHIP "$@"
+}
+
+status_says() {
+    grep -q -E "$1" "$MNT/status.txt"
+}
+
+# answers_at_once command...
+answers_at_once() {
+    timeout $((1 * EF_SLOW)) "$@" >/dev/null
+}
+
+all_answer_at_once() {
+    answers_at_once ls -l "$MNT" && answers_at_once cat "$MNT/info.txt" &&
+        answers_at_once cat "$MNT/status.txt"
+}
+
+# away_while_copying: a copy is under way, and the board is not there.
+away_while_copying() {
+    start --fault hang-up:out:900000 || return 1
+    board_dies
+    cp "$BIN" "$WORK/copy" &
+    COPY=$!
+    wait_until 10 status_says '^State: waiting for the board to come back, [0-9]+ s left'
+}
+
+copied() {
+    end_process "$COPY" 30 && same_bytes "$EXPECTED" "$WORK/copy"
+}
+
+server_dies_and_returns() {
+    away_while_copying && all_answer_at_once && board_is_back && copied &&
+        status_says '^State: idle' && status_says '^Reconnections: 1' && end
+}
+
+# Reads nothing of it, and says so; then the right one comes.
+another_board() {
+    away_while_copying && mv "$FLASH" "$WORK/right" && random_bytes 1M >"$FLASH" || return 1
+    cp "$FLASH" "$WORK/other"
+    board_is_back --mac 24:6f:28:01:02:03 &&
+        wait_until 20 log_says 'another board answers, MAC 24:6f:28:01:02:03' 2>/dev/null &&
+        wait_until 10 status_says '^State: waiting.*; another board answers' &&
+        equal 0 "$(counter reads)" && same_bytes "$WORK/other" "$FLASH" || return 1
+    board_dies
+    mv "$WORK/right" "$FLASH"
+    board_is_back && copied && end
+}
+
+# The mount ends, and nothing is lost: nobody waits for the board.
+ended_while_away() {
+    away_while_copying || return 1
+    kill -TERM "$DRIVER_PID"
+    wait_until 5 ended "$DRIVER_PID" || return 1
+    wait_driver
+    expect_status 1 end_process "$COPY" 5 && equal 0 "$DRIVER_STATUS" && no_reports
+}
+
+# Who waited is gone, and so is the reason to.
+unmounted_while_away() {
+    away_while_copying || return 1
+    kill -TERM "$COPY"
+    end_process "$COPY" 5 || :
+    fusermount3 -u "$MNT" && wait_until 5 ended "$DRIVER_PID" || return 1
+    wait_driver
+    equal 0 "$DRIVER_STATUS" && no_reports
+}
+
+# In the middle of a chip erase that takes its 10 s.
+erase_goes_on() {
+    start --flash-timing real || return 1
+    mark_counters
+    echo all >"$MNT/erase" &
+    COPY=$!
+    wait_until 10 erase_has_begun && board_dies && board_is_back && end_process "$COPY" 30 || return 1
+    head -c 1M /dev/zero | tr '\0' '\377' >"$EXPECTED"
+    as_expected && end
+}
+
+erase_has_begun() {
+    [ "$(counter_since_mark 'op 0xd0')" -gt 0 ]
+}
+
+# A brown-out: over a line that can, the board is reset into its loader again.
+brown_out() {
+    BOARD_LISTEN=rfc2217:0
+    start --boot firmware && commands=$(counter commands) && end &&
+        start --boot firmware --fault "reboot:$((commands + 4))" && copy_out &&
+        board_says 'FAULT reset' && status_says '^Reconnections: 0' && end
+    went=$?
+    BOARD_LISTEN=socket:0
+    return "$went"
+}
+
 test_kinds
+check 'a server that dies and is back; all else answers' server_dies_and_returns
+BOARD_LISTEN=socket:0
+check 'another board comes, then the right one' another_board
+BOARD_LISTEN=socket:0
+check 'SIGTERM while the board is away' ended_while_away
+check 'unmounted while the board is away' unmounted_while_away
+check 'an erase, and the server dies' erase_goes_on
+BOARD_LISTEN=socket:0
+check 'a brown-out' brown_out
 check 'reconnect=0: a backup fails at once' without_waiting unplug:out:300000:1000 copy_out
 check 'reconnect=0: a write fails at once' write_without_waiting

@@ -16,7 +16,7 @@
 
 enum mem_op { MEM_READ, MEM_WRITE, MEM_ERASE, MEM_DIGEST, MEM_RECOVER, MEM_REJOIN, MEM_OPS };
 
-enum { MEM_TRACE = 1024 };
+enum { MEM_TRACE = 1024, MEM_FIRMWARE = 0xF1F1 /* seeds what firmware writes */ };
 
 struct mem_call {
     enum mem_op op;
@@ -51,6 +51,8 @@ struct mem {
     bool tells_digests;          /* a read tells them on the way ... */
     unsigned digest_lies;        /* ... so many of which are wrong */
     bool shared;                 /* the last read was */
+    bool firmware_writes;        /* while the board is away, to the sector ... */
+    uint32_t firmware_addr;
     size_t calls;
     struct mem_call call[MEM_TRACE];
 };
@@ -350,6 +352,9 @@ static inline enum ef_err mem_rejoin(struct ef_flash *f, bool (*stop)(void *user
     struct mem_fault fault;
     pthread_mutex_lock(&mem->lock);
     bool faulty = mem_begin(mem, MEM_REJOIN, 0, 0, &fault);
+    if (mem->firmware_writes)
+        mem_pattern(mem->bytes + mem->firmware_addr, EF_SECTOR, MEM_FIRMWARE);
+    mem->firmware_writes = false;
     pthread_mutex_unlock(&mem->lock);
     if (stop && stop(user))
         return EF_INTERRUPTED;
