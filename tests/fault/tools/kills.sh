@@ -170,6 +170,8 @@ leave_without_board() {
     wait_driver
     case $DRIVER_STATUS:$writer_status in
     0:0 | 3:1) ;;
+    # Who asked for an erase was told, and nothing else is left to write.
+    0:1) [ -s "$RUN/told" ] || return 1 ;;
     *) say "writer $writer_status, but driver $DRIVER_STATUS" && return 1 ;;
     esac
 }
@@ -212,7 +214,6 @@ one_run() {
     seed=$2
     rm -rf "$RUN" "$XDG_STATE_HOME"
     mkdir -p "$RUN" "$XDG_STATE_HOME"
-    : >"$RUN/durable"
     : >"$DRIVER_LOG"
     draw "$seed"
     operations=$("$TORN" make "$seed" "$size" "$RUN")
@@ -222,6 +223,8 @@ one_run() {
     power) leave_without_board ;;
     back) unmount_board && equal 0 "$writer_status" ;;
     esac || return 1
+    # A driver that was killed told nobody.
+    [ "$kind" = power ] || : >"$RUN/told"
     kill_board
     pending=0
     again=0
@@ -287,7 +290,6 @@ judges() {
     rm -rf "$RUN"
     mkdir "$RUN"
     "$TORN" make "$FIRST_SEED" 262144 "$RUN" >"$RUN/operations" || return 1
-    : >"$RUN/durable"
     "$TORN" check "$RUN" old && "$TORN" check "$RUN" new || return 1
     cp "$RUN/new" "$FLASH"
     printf torn | dd of="$FLASH" bs=1 seek=70000 conv=notrunc status=none
@@ -298,12 +300,12 @@ judges() {
 
 # The table of all runs so far.
 table() {
-    awk 'BEGIN { printf "# %-7s %5s %8s %7s %8s %8s %8s %6s %6s\n", "kind", "runs", "pending",
-                 "again", "sectors", "old", "new", "torn", "lost" }
+    awk 'BEGIN { printf "# %-7s %5s %8s %7s %8s %8s %8s %6s %6s %6s\n", "kind", "runs", "pending",
+                 "again", "sectors", "old", "new", "told", "torn", "lost" }
          { if (!($1 in runs)) order[++kinds] = $1; runs[$1]++; pending[$1] += $2; again[$1] += $3
-           for (i = 4; i <= 8; i++) sum[$1, i] += $i }
+           for (i = 4; i <= 9; i++) sum[$1, i] += $i }
          END { for (k = 1; k <= kinds; k++) { kind = order[k]
-                 printf "# %-7s %5d %8d %7d %8d %8d %8d %6d %6d\n", kind, runs[kind], pending[kind],
-                        again[kind], sum[kind, 4], sum[kind, 5], sum[kind, 6], sum[kind, 7],
-                        sum[kind, 8] } }' "$RUNS"
+                 printf "# %-7s %5d %8d %7d %8d %8d %8d %6d %6d %6d\n", kind, runs[kind],
+                        pending[kind], again[kind], sum[kind, 4], sum[kind, 5], sum[kind, 6],
+                        sum[kind, 7], sum[kind, 8], sum[kind, 9] } }' "$RUNS"
 }

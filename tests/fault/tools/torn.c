@@ -3,11 +3,14 @@
  *
  *   torn make SEED SIZE FOLDER   an `old` and a `new` image, and the `plan` that leads from one to
  *                                the other; prints how many flash operations that takes, about
- *   torn write FOLDER MOUNT      carries the plan out; adds what was reported durable to `durable`
- *   torn check FOLDER NAME       judges an image in the folder: prints `sectors old new torn lost`,
- * their numbers; status 1 if any is torn (neither old nor new) or lost (durable, not new) torn dice
- * SEED N...          prints a number below each N
+ *   torn write FOLDER MOUNT      carries the plan out; what was reported durable goes to `durable`,
+ *                                of what erase it was told that it failed, to `told`
+ *   torn check FOLDER NAME       judges an image there: prints `sectors old new told torn lost`,
+ *                                their numbers; status 1 if any is torn or lost
+ *   torn dice SEED N...          prints a number below each N
  *
+ * A sector is torn if it is neither old nor new: told, if somebody was; and lost if it is not new,
+ * though it was durable.
  * No two steps of a plan touch one sector, so a sector is whole if it is as before or after.
  */
 #include "dice.h"
@@ -185,10 +188,20 @@ static int make(const char *seed, const char *size_text, const char *folder)
         die("plan");
     write_in(folder, "old", old, size);
     write_in(folder, "new", new, size);
+    write_in(folder, "durable", new, 0);
+    write_in(folder, "told", new, 0);
     printf("%u\n", count_operations(old, new, size / SECTOR));
     free(old);
     free(new);
     return 0;
+}
+
+static void tell(const char *folder, const struct step *step)
+{
+    FILE *file = open_in(folder, "told", "ae");
+    fprintf(file, "%u %u\n", step->off, step->len);
+    if (fclose(file) != 0)
+        die("told");
 }
 
 struct writer {
@@ -271,27 +284,34 @@ static int write_plan(const char *folder, const char *mount)
     bool fine = true;
     while (fine && next_step(plan, &step))
         fine = carry_out(&w, &step);
+    int number = errno;
+    if (!fine && step.erase)
+        tell(folder, &step);
     /* Nothing may be retried: what the last step was promised is what counts. */
     bool closed = close(w.flash) == 0;
     if (fine && closed)
         keep_promise(&w);
     if (!fine || !closed)
-        fprintf(stderr, "torn: the writer ended: %s\n", strerror(errno));
+        fprintf(stderr, "torn: the writer ended: %s\n", strerror(fine ? errno : number));
     fclose(plan);
     fclose(durable);
     free(image);
     return fine && closed ? 0 : 1;
 }
 
-static void take_durable(const char *folder, uint32_t sectors, bool *durable)
+static bool *take_sectors(const char *folder, const char *name, uint32_t sectors)
 {
     unsigned off, len;
-    FILE *file = open_in(folder, "durable", "re");
+    FILE *file = open_in(folder, name, "re");
+    bool *taken = calloc(sectors, sizeof(*taken));
+    if (!taken)
+        die(name);
     while (fscanf(file, "%u %u", &off, &len) == 2) {
         for (uint32_t s = off / SECTOR; s < sectors && s * SECTOR < off + len; s++)
-            durable[s] = true;
+            taken[s] = true;
     }
     fclose(file);
+    return taken;
 }
 
 static void say_sector(const char *what, uint32_t s, const uint8_t *is)
@@ -309,29 +329,31 @@ static int check(const char *folder, const char *name)
     uint8_t *new = read_in(folder, "new", &new_size);
     uint8_t *now = read_in(folder, name, &now_size);
     uint32_t sectors = (uint32_t)(size / SECTOR);
-    bool *durable = calloc(sectors, sizeof(*durable));
-    if (!durable || new_size != size || now_size != size)
+    if (new_size != size || now_size != size)
         die(name);
-    take_durable(folder, sectors, durable);
-    uint32_t olds = 0, news = 0, torn = 0, lost = 0, said = 0;
+    bool *durable = take_sectors(folder, "durable", sectors);
+    bool *told = take_sectors(folder, "told", sectors);
+    uint32_t olds = 0, news = 0, tolds = 0, torn = 0, lost = 0;
     for (uint32_t s = 0; s < sectors; s++) {
         const uint8_t *is = now + (size_t)s * SECTOR;
         bool is_new = memcmp(is, new + (size_t)s *SECTOR, SECTOR) == 0;
         bool is_old = memcmp(is, old + (size_t)s * SECTOR, SECTOR) == 0;
+        bool is_torn = !is_old && !is_new;
+        bool is_lost = durable[s] && !is_new;
         olds += is_old && !is_new;
         news += is_new;
-        torn += !is_old && !is_new;
-        lost += durable[s] && !is_new;
-        if ((!is_old && !is_new) || (durable[s] && !is_new)) {
-            if (said++ < SAID_MAX)
-                say_sector(!is_old && !is_new ? "torn" : "old, but was durable", s, is);
-        }
+        tolds += is_torn && told[s];
+        torn += is_torn && !told[s];
+        lost += is_lost;
+        if ((is_torn || is_lost) && tolds + torn + lost <= SAID_MAX)
+            say_sector(is_torn ? "torn" : "old, but was durable", s, is);
     }
-    printf("%u %u %u %u %u\n", sectors, olds, news, torn, lost);
+    printf("%u %u %u %u %u %u\n", sectors, olds, news, tolds, torn, lost);
     free(old);
     free(new);
     free(now);
     free(durable);
+    free(told);
     return torn + lost == 0 ? 0 : 1;
 }
 
