@@ -31,8 +31,8 @@ AT_ONCE=
 # draw SEED: all that the seed decides, but for the plan.
 draw() {
     read -r draw_size draw_chip draw_timing draw_permille draw_late draw_us draw_early \
-        draw_again draw_line <<DICE
-$("$TORN" dice "$1" 3 4 3 1120 3 20000 4 24 6)
+        draw_again draw_line draw_other draw_twice <<DICE
+$("$TORN" dice "$1" 3 4 3 1120 3 20000 4 24 6 4 4)
 DICE
     # One in twenty before the first operation.
     draw_permille=$((draw_permille > 60 ? draw_permille - 60 : 0))
@@ -201,11 +201,20 @@ kill_while_replaying() {
     ! journal_is_pending || again=$((again + 1))
 }
 
-# Another mount of the board, at which all heals; what it shows is what is there.
-heal() {
+# shows_what_is_there: a mount of the board does.
+shows_what_is_there() {
     mount_of_run || return 1
     cp "$MNT/flash.bin" "$RUN/seen" || return 1
     unmount_board && same_bytes "$RUN/seen" "$FLASH"
+}
+
+# Another mount of the board, at which all heals: one in four by the ROM alone, where that can be,
+# and one in four with one more behind it, for what the first has kept of the board.
+heal() {
+    if [ "$draw_other" = 0 ] && [ "$chip" != esp8266 ]; then
+        loader=rom
+    fi
+    shows_what_is_there && { [ "$draw_twice" != 0 ] || shows_what_is_there; }
 }
 
 # one_run KIND SEED: false where anything was lost. A line in $RUNS.
