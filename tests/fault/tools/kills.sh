@@ -232,8 +232,6 @@ one_run() {
     power) leave_without_board ;;
     back) unmount_board && equal 0 "$writer_status" ;;
     esac || return 1
-    # A driver that was killed told nobody.
-    [ "$kind" = power ] || : >"$RUN/told"
     kill_board
     pending=0
     again=0

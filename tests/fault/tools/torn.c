@@ -196,8 +196,11 @@ static int make(const char *seed, const char *size_text, const char *folder)
     return 0;
 }
 
-static void tell(const char *folder, const struct step *step)
+/* A driver that was killed told nobody. */
+static void tell(const char *folder, const struct step *step, int number)
 {
+    if (number == ENOTCONN || number == ECONNABORTED)
+        return;
     FILE *file = open_in(folder, "told", "ae");
     fprintf(file, "%u %u\n", step->off, step->len);
     if (fclose(file) != 0)
@@ -230,7 +233,10 @@ static bool erase(const struct writer *w, const struct step *step)
     if (fd < 0)
         return false;
     bool done = write(fd, line, (size_t)len) == len;
-    return close(fd) == 0 && done;
+    int number = errno;
+    bool closed = close(fd) == 0;
+    errno = done ? errno : number;
+    return done && closed;
 }
 
 static bool carry_out(struct writer *w, const struct step *step)
@@ -286,7 +292,7 @@ static int write_plan(const char *folder, const char *mount)
         fine = carry_out(&w, &step);
     int number = errno;
     if (!fine && step.erase)
-        tell(folder, &step);
+        tell(folder, &step, number);
     /* Nothing may be retried: what the last step was promised is what counts. */
     bool closed = close(w.flash) == 0;
     if (fine && closed)
