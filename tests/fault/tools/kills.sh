@@ -68,11 +68,17 @@ board_of_run() {
     start_board --chip "$chip" --size "$size" --seed "$seed" --pulse "$PULSE" "$@"
 }
 
-# mount_of_run MOUNT-OPTION...
+# mount_of_run MOUNT-OPTION... On a machine that is busy a reset by modem lines may miss its moment:
+# then as a person would, again.
 mount_of_run() {
-    # Unquoted on purpose: options, or nothing.
-    # shellcheck disable=SC2086
-    mount_board -o stub="$loader",baud=460800 $MOUNT_OPTIONS "$@"
+    for try in 1 2 3; do
+        # Unquoted on purpose: options, or nothing.
+        # shellcheck disable=SC2086
+        ! mount_board -o stub="$loader",baud=460800 $MOUNT_OPTIONS "$@" || return 0
+        [ "$line" = rfc2217 ] || return 1
+        say "$line: mount $try failed"
+    done
+    return 1
 }
 
 # kill_at COUNT DELAY_US: the driver, at that flash operation of the board.
