@@ -217,9 +217,12 @@ shows_what_is_there() {
 # Another mount of the board, at which all heals: one in four by the ROM alone, where that can be,
 # and one in four with one more behind it, for what the first has kept of the board.
 heal() {
-    if [ "$draw_other" = 0 ] && [ "$chip" != esp8266 ]; then
-        loader=rom
-    fi
+    case $draw_other:$chip:$kind in
+    # A stub that runs stays.
+    *:*:replay | *:*:repeat) ;;
+    0:esp8266:*) ;;
+    0:*) loader=rom ;;
+    esac
     shows_what_is_there && { [ "$draw_twice" != 0 ] || shows_what_is_there; }
 }
 
