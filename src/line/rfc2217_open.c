@@ -95,9 +95,11 @@ static enum ef_err start(struct ef_rfc2217 *self, uint32_t baud)
         return err;
     }
     err = set_up(self, baud);
+    if (err == EF_OK)
+        err = ef_rfc2217_purge(&self->fd.line);
     if (err != EF_OK)
         explain_set_up(self, err, baud);
-    return err == EF_OK ? ef_rfc2217_purge(&self->fd.line) : err;
+    return err;
 }
 
 enum ef_err ef_rfc2217_open(const char *spec, uint32_t baud, struct ef_log *log,
