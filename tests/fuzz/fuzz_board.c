@@ -11,7 +11,14 @@
 #include "espflashfs/bytes.h"
 #include "espflashfs/flash.h"
 
-enum { FLASH_SIZE = 512 * 1024, EDITS_MAX = 12, FRAME_MAX = 0x8000, OUT_CAP = 1 << 18 };
+enum {
+    FLASH_SIZE = 512 * 1024,
+    EDITS_MAX = 12,
+    FRAME_MAX = 0x8000,
+    OUT_CAP = 1 << 18,
+    BABBLE_MAX = 256, /* bytes of a frame, over and over, ... */
+    BABBLE_MS = 30    /* ... and the time that each takes */
+};
 
 enum edit_kind {
     FLIP_BIT,   /* value: which bit of the frame */
@@ -65,6 +72,15 @@ static void put_frame(struct tampered *t)
 {
     if (t->out_len + ef_slip_encoded_max(t->frame_len) <= OUT_CAP)
         t->out_len += ef_slip_encode(t->out + t->out_len, t->frame, t->frame_len);
+}
+
+/* In place of all that was said and not heard yet. */
+static void begin_to_babble(struct tampered *t)
+{
+    t->frame_len = t->frame_len < BABBLE_MAX ? t->frame_len : BABBLE_MAX;
+    t->out_len = t->out_pos = 0;
+    put_frame(t);
+    t->babble_len = t->out_len;
 }
 
 static void replace(struct tampered *t, size_t from, const struct edit *edit)
@@ -130,7 +146,9 @@ static void tamper(struct tampered *t)
             t->gone = true;
         t->babbles = t->babbles || edit->kind == BABBLE;
     }
-    for (; copies > 0; copies--)
+    if (t->babbles)
+        begin_to_babble(t);
+    for (; copies > 0 && !t->babbles; copies--)
         put_frame(t);
     t->frames++;
 }
@@ -162,9 +180,10 @@ static enum ef_err tampered_read(struct ef_line *line, uint8_t *buf, size_t cap,
         t->out_pos = t->out_len = 0;
         if (t->gone)
             return EF_GONE;
+        /* It stays in the buffer as it is: there is no end of it, and each is the same. */
         if (t->babbles && ef_deadline_left_ms(deadline) > 0)
-            put_frame(t);
-        fuzz_clock_pass(t->babbles ? 10 : ef_deadline_left_ms(deadline));
+            t->out_len = t->babble_len;
+        fuzz_clock_pass(t->babbles ? BABBLE_MS : ef_deadline_left_ms(deadline));
     }
     *got = t->out_len - t->out_pos < cap ? t->out_len - t->out_pos : cap;
     memcpy(buf, t->out + t->out_pos, *got);
