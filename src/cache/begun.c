@@ -97,9 +97,28 @@ enum ef_err ef_begun_add(struct ef_cache *c, uint32_t first, uint32_t count, con
     return err;
 }
 
+void ef_begun_take(struct ef_cache *c, uint32_t s, const uint8_t *bytes)
+{
+    struct sector *sector = &c->sector[s];
+    uint8_t *data = ef_sector_data(c, s);
+    uint32_t lo = sector->dirty ? sector->lo : EF_SECTOR;
+    uint32_t hi = sector->dirty ? sector->hi : EF_SECTOR;
+    if (sector->dirty && sector->have)
+        return;
+    for (uint32_t i = 0; i < EF_SECTOR; i++)
+        if (i < lo || i >= hi)
+            data[i] = bytes ? bytes[i] : 0xFF;
+    sector->imaged = false;
+    sector->known = false;
+    sector->generation++;
+    ef_sector_set_dirty(c, s);
+    ef_sector_set_have(c, s);
+    ef_sector_set_blank(c, s, ef_bytes_blank(data, EF_SECTOR));
+    sector->begun = EF_BEGUN;
+}
+
 void ef_begun_end_erase(struct ef_cache *c, uint32_t first, uint32_t end)
 {
-    /* Who asked for one that failed is told; what else waits to be written there is torn. */
     for (uint32_t s = first; s < end; s++)
         if (!c->sector[s].dirty || !c->sector[s].have)
             c->sector[s].begun = EF_BEGUN_NOT;

@@ -25,12 +25,18 @@ enum ef_begun {
  */
 enum ef_err ef_begun_add(struct ef_cache *c, uint32_t first, uint32_t count, const bool *done);
 
-/* Under the lock: the erase of these sectors ended, with or without success. */
+/*
+ * Under the lock: an erase or a write of the sector was begun and cut off. It is dirty, and to hold
+ * `bytes` (NULL: to be blank), but for what was written to it since.
+ */
+void ef_begun_take(struct ef_cache *c, uint32_t s, const uint8_t *bytes);
+
+/* Under the lock: the erase of these sectors ended; those that it left to be written are begun. */
 void ef_begun_end_erase(struct ef_cache *c, uint32_t first, uint32_t end);
 
 /*
- * A piece of work ended; its sectors that are done are not `begun` any more. Where `anew`, what is
- * left is written again, without what failed and is known to have.
+ * A piece of work ended; its sectors that are done are not `begun` any more. Where `anew`, the
+ * record is made again of what is left.
  */
 void ef_begun_end(struct ef_cache *c, bool anew);
 

@@ -53,16 +53,26 @@ static void set_blank(struct ef_cache *c, uint32_t first, uint32_t end)
     ef_cache_touch(c);
 }
 
-/* Under the lock: nobody knows how far the erase went. Unwritten data is kept. */
-static void set_unknown(struct ef_cache *c, uint32_t first, uint32_t end)
+/*
+ * Under the lock: nobody knows how far the erase went. What is torn is finished by the next flush,
+ * or the next mount; data that waits to be written there is kept.
+ */
+static void set_torn(struct ef_cache *c, uint32_t first, uint32_t end, enum ef_err err)
 {
     for (uint32_t s = first; s < end; s++) {
+        ef_begun_take(c, s, NULL);
         c->sector[s].known = false;
-        c->sector[s].generation++;
-        if (!c->sector[s].dirty)
-            ef_sector_lose(c, s);
     }
+    c->stalled = true;
+    c->flush_err = err;
     ef_cache_touch(c);
+}
+
+/* True where some of it may be erased. */
+static bool was_begun(enum ef_err err)
+{
+    return err != EF_INTERRUPTED && err != EF_GUARDED && err != EF_INVALID && err != EF_NOMEM &&
+           err != EF_UNSUPPORTED;
 }
 
 static void on_erased(void *user, struct ef_job *job)
@@ -73,8 +83,8 @@ static void on_erased(void *user, struct ef_job *job)
     ef_absence_note(c, job);
     if (job->err == EF_OK)
         set_blank(c, e->first, e->end);
-    else if (job->err != EF_INTERRUPTED)
-        set_unknown(c, e->first, e->end);
+    else if (was_begun(job->err))
+        set_torn(c, e->first, e->end, job->err);
     c->suspect = c->suspect || job->stray;
     ef_begun_end_erase(c, e->first, e->end);
     mark_erasing(c, e->first, e->end, false);

@@ -6,27 +6,6 @@
 
 #include "espflashfs/bytes.h"
 
-/* Under the lock: the sector is to hold that, but for what was written to it since. */
-static void take_sector(struct ef_cache *c, uint32_t s, const uint8_t *bytes)
-{
-    struct sector *sector = &c->sector[s];
-    uint8_t *data = ef_sector_data(c, s);
-    uint32_t lo = sector->dirty ? sector->lo : EF_SECTOR;
-    uint32_t hi = sector->dirty ? sector->hi : EF_SECTOR;
-    if (sector->dirty && sector->have)
-        return;
-    for (uint32_t i = 0; i < EF_SECTOR; i++)
-        if (i < lo || i >= hi)
-            data[i] = bytes ? bytes[i] : 0xFF;
-    sector->imaged = false;
-    sector->known = false;
-    sector->generation++;
-    ef_sector_set_dirty(c, s);
-    ef_sector_set_have(c, s);
-    ef_sector_set_blank(c, s, ef_bytes_blank(data, EF_SECTOR));
-    sector->begun = EF_BEGUN;
-}
-
 /* The rows are dirty again, and a flush is asked for, for which nobody waits. */
 static void replay(struct ef_cache *c)
 {
@@ -37,8 +16,8 @@ static void replay(struct ef_cache *c)
     for (size_t i = 0; i < count; i++)
         for (uint32_t at = 0; at < rows[i].len && rows[i].kind != EF_JOURNAL_WITNESS;
              at += EF_SECTOR, sectors++)
-            take_sector(c, (rows[i].addr + at) / EF_SECTOR,
-                        rows[i].kind == EF_JOURNAL_BYTES ? rows[i].bytes + at : NULL);
+            ef_begun_take(c, (rows[i].addr + at) / EF_SECTOR,
+                          rows[i].kind == EF_JOURNAL_BYTES ? rows[i].bytes + at : NULL);
     ef_cache_touch(c);
     if (c->passes_wanted == c->passes_begun)
         c->passes_wanted++;

@@ -84,7 +84,11 @@ static ssize_t erase_write(struct ef_node *node, void *handle, const uint8_t *bu
     if (err == EF_INTERRUPTED)
         snprintf(why, sizeof(why), "erase: interrupted; an erase that had begun goes on");
     else if (err != EF_OK)
-        snprintf(why, sizeof(why), "erase: %s: the range may be erased in part", ef_err_text(err));
+        snprintf(
+            why, sizeof(why),
+            "erase: %s: what was begun is finished by the next fsync or close of flash.bin, or "
+            "the next mount",
+            ef_err_text(err));
     remember_error(m, why);
     return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
 }

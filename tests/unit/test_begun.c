@@ -285,14 +285,43 @@ static void an_erase_is_in_it_too(void **state)
     assert_int_equal(look(room), EF_JOURNAL_EMPTY);
 }
 
-/* Who asked for it was told; the next mount is not to surprise them. */
-static void an_erase_that_failed_is_not(void **state)
+static void an_erase_that_failed_is_finished_by_the_next_flush(void **state)
+{
+    struct begun_room *room = *state;
+    keep(room);
+    mem_fail(room->cache.mem, MEM_ERASE, 1, EF_GONE);
+    assert_int_equal(room_erase(&room->cache, AT, LEN), EF_GONE);
+    assert_true(has_row(room, EF_JOURNAL_BLANK, AT, LEN));
+    memset(room->cache.model + AT, 0xFF, LEN);
+    assert_int_equal(room_flush(&room->cache), EF_OK);
+    assert_true(room_settled(&room->cache));
+    assert_int_equal(look(room), EF_JOURNAL_EMPTY);
+}
+
+static void or_by_the_next_mount(void **state)
 {
     struct begun_room *room = *state;
     keep(room);
     mem_fail(room->cache.mem, MEM_ERASE, NEVER_AGAIN, EF_GONE);
     assert_int_equal(room_erase(&room->cache, AT, LEN), EF_GONE);
+    tear(room, AT + EF_SECTOR);
+    mount_again(room);
+    memset(room->cache.model + AT, 0xFF, LEN);
+    keep(room);
+    assert_int_equal(room_flush(&room->cache), EF_OK);
+    assert_true(room_settled(&room->cache));
+}
+
+/* A board that was away before is not erased when it is back. */
+static void an_erase_that_never_began_is_forgotten(void **state)
+{
+    struct begun_room *room = *state;
+    keep(room);
+    mem_fail(room->cache.mem, MEM_DIGEST, 1, EF_GONE);
+    assert_int_equal(room_erase(&room->cache, AT, LEN), EF_GONE);
     assert_int_equal(look(room), EF_JOURNAL_EMPTY);
+    assert_int_equal(room_flush(&room->cache), EF_OK);
+    assert_true(room_settled(&room->cache));
 }
 
 static void both_at_once(void **state)
@@ -478,7 +507,9 @@ int main(void)
         TEST(what_is_torn_and_written_again_is_recorded_again),
         TEST(what_is_torn_stays_and_goes_first),
         TEST(an_erase_is_in_it_too),
-        TEST(an_erase_that_failed_is_not),
+        TEST(an_erase_that_failed_is_finished_by_the_next_flush),
+        TEST(or_by_the_next_mount),
+        TEST(an_erase_that_never_began_is_forgotten),
         TEST(both_at_once),
         TEST(no_place_for_it),
         TEST(left_alone_where_read_only),
