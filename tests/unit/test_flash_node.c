@@ -280,7 +280,7 @@ static void erasing(void **state)
     assert_non_null(strstr(read_erase(room), "`0x1001`"));
     mem_fail(room->base->mem, MEM_ERASE, 1, EF_GONE);
     assert_int_equal(write_erase(room, "all"), -ENODEV);
-    assert_non_null(strstr(read_erase(room), "may be erased in part"));
+    assert_non_null(strstr(read_erase(room), "is finished by the next fsync"));
     assert_int_equal(write_erase(room, "all\n"), 4);
     memset(room->base->model, 0xFF, ROOM_SIZE);
     assert_true(room_settled(room->base));
