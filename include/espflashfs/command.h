@@ -57,6 +57,9 @@ struct ef_esp {
     uint64_t commands;  /* sent so far */
     uint32_t changing;  /* commands that change flash, sent and not yet answered: a bit each */
     uint64_t *strays;   /* NULL, or counts replies to such commands that were never sent */
+    /* 0, or when SYNCs are to be over that belong to one search for a loader, over all rates and
+     * resets: what babbles without end costs each of them seconds. */
+    ef_deadline give_up;
     /* NULL, or asked before each SYNC: true ends what it is for with EF_INTERRUPTED. */
     bool (*stop)(void *user);
     void *stop_user;

@@ -101,8 +101,9 @@ struct ef_session {
 /*
  * Opens the port, resets the board into its loader, syncs, identifies chip and flash and
  * starts the stub. What it does is logged at info level, one line each; a failure is
- * logged with what to do next. Blocks up to about 20 s, and for a minute more where a person
- * is asked to press BOOT. On failure nothing is left open.
+ * logged with what to do next. Blocks up to about 40 s, two minutes where something babbles without
+ * end, and for a minute more where a person is asked to press BOOT. On failure nothing is left
+ * open.
  */
 enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_log *log,
                             struct ef_session *session);
@@ -112,7 +113,8 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
  * up again if the chip was reset meanwhile, unless another board answers now (EF_FOREIGN, logged).
  * With baud=auto, a rate at which it is asked for too often is left for the next lower one
  * (rates.slowdowns counts), and a board that does not answer at any rate is reset where the line
- * can. EF_GONE, or EF_TIMEOUT after about 5 s, 20 s with baud=auto.
+ * can. EF_GONE, or EF_TIMEOUT after about 5 s, 20 s with baud=auto, and 40 s where something
+ * babbles.
  */
 enum ef_err ef_session_recover(struct ef_session *session);
 

@@ -49,7 +49,10 @@ enum ef_err ef_connect_ask(struct ef_session *s)
            "%s: the board is not in its boot loader: hold BOOT (GPIO0 to GND), tap RESET (or plug "
            "it in), release BOOT. Waiting for %d s; Ctrl-C ends it",
            s->config.port, PATIENCE_MS / 1000);
+    ef_deadline give_up = s->esp.give_up;
+    s->esp.give_up = 0;
     enum ef_err err = sync_until(s, ef_deadline_in(PATIENCE_MS));
+    s->esp.give_up = give_up ? give_up + PATIENCE_MS : 0;
     show(s, "\n");
     if (err == EF_OK)
         ef_log(s->log, EF_LOG_INFO, "the board's boot loader answers: BOOT can be let go");

@@ -5,7 +5,11 @@
 
 #include <string.h>
 
-enum { RECOVER_SYNCS = 10 };
+enum {
+    RECOVER_SYNCS = 10,
+    RECOVER_MAX_MS = 30000,
+    OPEN_MAX_MS = 120000 /* all rates of a climb on a line that damages most of them take less */
+};
 
 static enum ef_err check_chip(struct ef_session *s)
 {
@@ -110,7 +114,9 @@ enum ef_err ef_session_open(const struct ef_session_config *config, struct ef_lo
                              .log = log,
                              .no_sync = config->before == EF_BEFORE_NO_RESET_NO_SYNC,
                              .rom_status = 2};
+    s->esp.give_up = ef_deadline_in(OPEN_MAX_MS);
     err = open_steps(s);
+    s->esp.give_up = 0;
     s->config.ask = false; /* nobody watches from here on */
     s->was_away = false;   /* nobody had anything of it before */
     if (err == EF_OK)
@@ -145,6 +151,7 @@ static enum ef_err sync_again(struct ef_session *s)
 
 enum ef_err ef_session_recover(struct ef_session *s)
 {
+    s->esp.give_up = ef_deadline_in(RECOVER_MAX_MS);
     bool slower = ef_baud_count_failure(s) && ef_baud_can_slow_down(s);
     enum ef_err err = slower ? EF_TIMEOUT : sync_again(s);
     if (!slower && err == EF_OK)
@@ -154,6 +161,7 @@ enum ef_err ef_session_recover(struct ef_session *s)
         if (err == EF_OK)
             err = ef_session_set_up_again(s);
     }
+    s->esp.give_up = 0;
     if (err == EF_OK)
         ef_session_note_at_work(s);
     return err;

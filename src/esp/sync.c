@@ -51,6 +51,8 @@ static enum ef_err flip_frame_parity(struct ef_esp *esp)
 enum ef_err ef_esp_sync(struct ef_esp *esp, int tries)
 {
     ef_deadline end = ef_deadline_in(GIVE_UP_MS);
+    if (esp->give_up)
+        end = ef_deadline_min(end, esp->give_up);
     if (esp->no_sync)
         return ef_esp_recognize(esp);
     for (int i = 0; i < tries && ef_deadline_left_ms(end) > 0; i++) {
