@@ -118,7 +118,9 @@ static int run_points(const struct sw_cell *cell, struct shared *shared, const s
     struct sw_tally before = shared->tally;
     if (sw_scenario_run(run, cell->scenario, &CLEAN) == SW_WRONG)
         print_wrong(cell, &CLEAN, run->why);
-    run->rig->unproven = cell->options->broken;
+    const char *without = cell->options->without ? cell->options->without : "";
+    run->rig->unproven = strcmp(without, "proof") == 0;
+    run->rig->unjournaled = strcmp(without, "journal") == 0;
     if (!p)
         run_point(cell, run, shared, &CLEAN);
     else

@@ -12,21 +12,37 @@
 
 /* The C library gives these functions no place to keep it. */
 static atomic_bool armed;
-static atomic_uint asked;
-static atomic_uint refused_at;
+static atomic_uint allocations, changes;
+static atomic_uint refused_allocation, refused_change;
+static atomic_int disk_errno;
+static atomic_bool for_good; /* the disk stays as it is then */
 static _Thread_local int passing;
 
-void sw_host_arm(uint32_t fail_at)
+static int errno_of(enum sw_fault fault)
 {
-    atomic_store(&asked, 0);
-    atomic_store(&refused_at, fail_at);
+    return fault == SW_DISK_FULL ? ENOSPC : fault == SW_DISK_READ_ONLY ? EROFS : EIO;
+}
+
+void sw_host_arm(const struct sw_point *point)
+{
+    enum sw_step step = sw_fault_step(point->fault);
+    atomic_store(&allocations, 0);
+    atomic_store(&changes, 0);
+    atomic_store(&refused_allocation, step == SW_STEP_HOST ? point->step : 0);
+    atomic_store(&refused_change, step == SW_STEP_DISK ? point->step : 0);
+    atomic_store(&disk_errno, errno_of(point->fault));
+    atomic_store(&for_good, point->variant % 2 != 0);
     atomic_store(&armed, true);
 }
 
-uint32_t sw_host_disarm(void)
+bool sw_host_disarm(struct sw_footprint *print)
 {
+    uint32_t allocation = atomic_load(&refused_allocation);
+    uint32_t change = atomic_load(&refused_change);
     atomic_store(&armed, false);
-    return atomic_load(&asked);
+    print->allocations = atomic_load(&allocations);
+    print->changes = atomic_load(&changes);
+    return (allocation && allocation <= print->allocations) || (change && change <= print->changes);
 }
 
 void sw_host_pass(int by)
@@ -38,14 +54,26 @@ static bool refuses(void)
 {
     if (passing || !atomic_load(&armed))
         return false;
-    return atomic_fetch_add(&asked, 1) + 1 == atomic_load(&refused_at);
+    return atomic_fetch_add(&allocations, 1) + 1 == atomic_load(&refused_allocation);
+}
+
+bool sw_host_refuses_change(void)
+{
+    if (passing || !atomic_load(&armed))
+        return false;
+    uint32_t number = atomic_fetch_add(&changes, 1) + 1;
+    uint32_t from = atomic_load(&refused_change);
+    if (from == 0 || number < from || (number > from && !atomic_load(&for_good)))
+        return false;
+    errno = atomic_load(&disk_errno);
+    return true;
 }
 
 void *__real_malloc(size_t len);
 void *__real_calloc(size_t count, size_t len);
 void *__real_realloc(void *old, size_t len);
 char *__real_strdup(const char *text);
-void *__real_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
+void *__real_mmap64(void *at, size_t len, int prot, int flags, int fd, off_t off);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*body)(void *),
                           void *arg);
 int __real_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
@@ -55,7 +83,7 @@ void *__wrap_malloc(size_t len);
 void *__wrap_calloc(size_t count, size_t len);
 void *__wrap_realloc(void *old, size_t len);
 char *__wrap_strdup(const char *text);
-void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
+void *__wrap_mmap64(void *at, size_t len, int prot, int flags, int fd, off_t off);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*body)(void *),
                           void *arg);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
@@ -88,10 +116,10 @@ char *__wrap_strdup(const char *text)
     return refuses() ? no_memory() : __real_strdup(text);
 }
 
-void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off)
+void *__wrap_mmap64(void *at, size_t len, int prot, int flags, int fd, off_t off)
 {
     if (!refuses())
-        return __real_mmap(at, len, prot, flags, fd, off);
+        return __real_mmap64(at, len, prot, flags, fd, off);
     errno = ENOMEM;
     return MAP_FAILED;
 }

@@ -11,22 +11,15 @@
 /* What a caller waits for at most, with the slowest recovery that there is. */
 static const int64_t CALL_MAX_NS = INT64_C(1200) * 1000 * 1000 * 1000;
 
-static bool is_host(const struct sw_point *point)
-{
-    return sw_fault_step(point->fault) == SW_STEP_HOST;
-}
-
 static void run_body(struct sw_run *run, const struct sw_scenario *scenario,
                      const struct sw_point *point)
 {
     sw_wire_arm(run->rig->wire, point);
-    sw_host_arm(is_host(point) ? point->step : 0);
+    sw_host_arm(point);
     scenario->body(run);
-    uint32_t asked = sw_host_disarm();
+    bool refused = sw_host_disarm(&run->rig->wire->print);
     sw_wire_disarm(run->rig->wire);
-    run->rig->wire->print.allocations = asked;
-    if (is_host(point))
-        run->rig->wire->fired = asked >= point->step;
+    run->rig->wire->fired = run->rig->wire->fired || refused;
 }
 
 static void mount_cleanly(struct sw_run *run, const char *when)
@@ -34,6 +27,7 @@ static void mount_cleanly(struct sw_run *run, const char *when)
     enum ef_err err = sw_rig_mount(run->rig);
     if (err != EF_OK)
         sw_wrong(run, "%s cannot be mounted: %s", when, ef_err_text(err));
+    sw_rig_settle(run->rig);
 }
 
 static void unmount_after(struct sw_run *run)
@@ -78,7 +72,7 @@ static void begin(struct sw_run *run, const struct sw_scenario *scenario)
     sw_rig_fill(run->rig, run->old);
     if (!scenario->mounts)
         mount_cleanly(run, "a healthy board");
-    if (scenario->before && run->rig->mounted)
+    if (scenario->before && (run->rig->mounted || scenario->mounts))
         scenario->before(run);
 }
 
@@ -93,17 +87,18 @@ static void check_run(struct sw_run *run, const char *info)
 }
 
 /*
- * What a remount finds of the sectors that were asked for: with a journal each is what it was or
- * what it was to be, without one those in hand may be torn. From there the job is done again.
+ * What a remount finds of the sectors that were asked for: each is what it was or what it was to
+ * be, but for what an erase that was reported to have failed left. From there the job is done
+ * again.
  */
-static void take_over(struct sw_run *run)
+static void take_over(struct sw_run *run, bool whole_only)
 {
     const uint8_t *flash = sw_rig_flash(run->rig);
     for (uint32_t s = 0; s < run->rig->target.flash_size / EF_SECTOR; s++) {
         size_t at = (size_t)s * EF_SECTOR;
         bool whole = memcmp(flash + at, run->old + at, EF_SECTOR) == 0 ||
                      memcmp(flash + at, run->model + at, EF_SECTOR) == 0;
-        if (run->asked[s] && !whole && run->rig->journal)
+        if (run->asked[s] && !whole && whole_only)
             sw_wrong(run, "after the remount, the sector at 0x%zx is torn", at);
         memcpy(run->model + at, flash + at, EF_SECTOR);
     }
@@ -122,9 +117,9 @@ static void remount(struct sw_run *run, const struct sw_scenario *scenario, bool
     sw_wire_mend(run->rig->wire);
     if (!scenario->mounts)
         mount_cleanly(run, "after the fault the board");
-    if (failed)
-        take_over(run);
-    if (scenario->before && run->rig->mounted)
+    if (failed && !scenario->mounts)
+        take_over(run, !scenario->erases);
+    if (scenario->before && (run->rig->mounted || scenario->mounts))
         scenario->before(run);
     if (run->rig->mounted || scenario->mounts)
         scenario->body(run);

@@ -10,7 +10,7 @@ struct sw_options {
     uint32_t at_most; /* of all of a cell: every n-th, so that there are no more; 0: no limit */
     const char *chip, *loader, *line, *scenario, *fault; /* NULL: every one */
     uint32_t step, variant;                              /* step 0: not one alone */
-    bool broken; /* without the layer that proves: something must go wrong */
+    const char *without; /* NULL, or `proof` or `journal`, left out: something must go wrong */
     bool verbose;
     char folder[64]; /* of its own, for what a run needs on disk */
 };

@@ -6,7 +6,7 @@
  * Of a frame: its first bytes, which are header, address and length; some of the rest; its last
  * ones. A longer frame offers no more than these.
  */
-enum { FIRST = 30, SPREAD = 6, LAST = 4, PLACES = FIRST + SPREAD + LAST, BITS = 8, LATES = 4 };
+enum { FIRST = 30, SPREAD = 6, LAST = 4, PLACES = FIRST + SPREAD + LAST, BITS = 8, LATES = 5 };
 
 static const struct {
     const char *name;
@@ -36,6 +36,9 @@ static const struct {
     [SW_POWER] = {"power", SW_STEP_FLASH},
     [SW_POWER_HANG_UP] = {"power-hang-up", SW_STEP_FLASH},
     [SW_NO_MEMORY] = {"no-memory", SW_STEP_HOST},
+    [SW_DISK_FULL] = {"disk-full", SW_STEP_DISK},
+    [SW_DISK_BROKEN] = {"disk-broken", SW_STEP_DISK},
+    [SW_DISK_READ_ONLY] = {"disk-read-only", SW_STEP_DISK},
 };
 
 const char *sw_fault_name(enum sw_fault fault)
@@ -68,9 +71,11 @@ uint32_t sw_steps(const struct sw_footprint *print, enum sw_fault fault)
     case SW_STEP_FLASH:
         return print->flash_ops;
     case SW_STEP_HOST:
+        return print->allocations;
+    case SW_STEP_DISK:
         break;
     }
-    return print->allocations;
+    return print->changes;
 }
 
 static uint32_t places(uint32_t len)
@@ -97,6 +102,10 @@ uint32_t sw_variants(const struct sw_footprint *print, enum sw_fault fault, uint
     case SW_POWER:
     case SW_POWER_HANG_UP:
         return 4; /* the seed picks what is left of the sector: as often */
+    case SW_DISK_FULL:
+    case SW_DISK_BROKEN:
+    case SW_DISK_READ_ONLY:
+        return 2; /* once, or from then on */
     default:
         return 1;
     }
@@ -121,6 +130,6 @@ uint8_t sw_variant_bit(uint32_t variant)
 int64_t sw_variant_late_ns(uint32_t variant)
 {
     /* Past a lost reply's deadline, a command's, an erase's, all there are. */
-    static const int64_t LATE_MS[LATES] = {700, 3500, 20000, 200000};
+    static const int64_t LATE_MS[LATES] = {700, 1500, 3500, 20000, 200000};
     return LATE_MS[variant % LATES] * 1000000;
 }

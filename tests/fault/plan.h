@@ -1,6 +1,6 @@
 /*
  * What is to go wrong in a run: one fault, at one step, in one of its variants. A step is a
- * frame to or from the board, a command, an erase or page program, an allocation, or a call to
+ * frame to or from the board, a command, an erase or page program, an allocation, or a change to
  * the journal's disk, counted from 1 from when the scenario begins.
  */
 #ifndef SW_PLAN_H
@@ -39,10 +39,20 @@ enum sw_fault {
     SW_POWER_HANG_UP,
     /* The host's. */
     SW_NO_MEMORY,
+    SW_DISK_FULL,
+    SW_DISK_BROKEN,
+    SW_DISK_READ_ONLY,
     SW_FAULTS
 };
 
-enum sw_step { SW_STEP_FRAME_IN, SW_STEP_FRAME_OUT, SW_STEP_COMMAND, SW_STEP_FLASH, SW_STEP_HOST };
+enum sw_step {
+    SW_STEP_FRAME_IN,
+    SW_STEP_FRAME_OUT,
+    SW_STEP_COMMAND,
+    SW_STEP_FLASH,
+    SW_STEP_HOST,
+    SW_STEP_DISK
+};
 
 struct sw_point {
     enum sw_fault fault;
@@ -55,7 +65,7 @@ enum { SW_FRAMES_MAX = 16384 };
 
 /* What a clean run went through. */
 struct sw_footprint {
-    uint32_t frames_in, frames_out, commands, flash_ops, allocations;
+    uint32_t frames_in, frames_out, commands, flash_ops, allocations, changes;
     uint16_t len_in[SW_FRAMES_MAX], len_out[SW_FRAMES_MAX]; /* bytes on the line */
 };
 

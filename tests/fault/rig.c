@@ -5,11 +5,14 @@
 
 #include "cache/cache_private.h"
 
+#include <ftw.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#define STUB_NAME "stub.json"
 
 enum { WORK_BAUD = 460800, EN_DELAY_NS = 10000000, SETTLE_NS = 20000 };
 
@@ -17,7 +20,7 @@ enum { WORK_BAUD = 460800, EN_DELAY_NS = 10000000, SETTLE_NS = 20000 };
 static bool write_stub(struct sw_rig *rig, const char *folder)
 {
     uint32_t start = eb_chip_stub_start(eb_chip_find(rig->target.chip), NULL);
-    int n = snprintf(rig->stub_path, sizeof(rig->stub_path), "%s/stub.json", folder);
+    int n = snprintf(rig->stub_path, sizeof(rig->stub_path), "%s/" STUB_NAME, folder);
     FILE *file = n > 0 && (size_t)n < sizeof(rig->stub_path) ? fopen(rig->stub_path, "we") : NULL;
     if (!file)
         return false;
@@ -34,6 +37,7 @@ struct sw_rig *sw_rig_new(const struct sw_target *target, const char *folder, bo
     if (!rig)
         return NULL;
     rig->target = *target;
+    snprintf(rig->folder, sizeof(rig->folder), "%s", folder);
     struct eb_config config = {.chip = eb_chip_find(target->chip),
                                .flash_size = target->flash_size,
                                .en_delay_ns = EN_DELAY_NS,
@@ -61,10 +65,25 @@ void sw_rig_free(struct sw_rig *rig)
     free(rig);
 }
 
+/* Of the journals in `folder`: the files, and their boards' folders. */
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    if (at->level > 0 && strcmp(path + at->base, STUB_NAME) != 0)
+        (void)(kind == FTW_DP ? rmdir(path) : unlink(path));
+    return 0;
+}
+
+static void forget_journals(const char *folder)
+{
+    nftw(folder, remove_entry, 4, FTW_DEPTH | FTW_PHYS);
+}
+
 void sw_rig_clean_up(const char *folder)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/stub.json", folder);
+    forget_journals(folder);
+    snprintf(path, sizeof(path), "%s/" STUB_NAME, folder);
     unlink(path);
     rmdir(folder);
 }
@@ -76,6 +95,7 @@ const uint8_t *sw_rig_flash(const struct sw_rig *rig)
 
 void sw_rig_fill(struct sw_rig *rig, const uint8_t *bytes)
 {
+    forget_journals(rig->folder);
     memcpy(rig->wire->board->nor.bytes, bytes, rig->target.flash_size);
     sw_wire_mend(rig->wire);
     /* A serial line's modem lines bring it into its loader. */
@@ -91,6 +111,15 @@ static struct ef_flash *make_flash(struct sw_rig *rig)
     return ef_flash_retry_new(rig->unproven ? flash : ef_flash_verify_new(flash));
 }
 
+static void keep_journal(struct sw_rig *rig)
+{
+    const struct ef_session *s = &rig->session;
+    rig->journal = (struct ef_board_key){
+        .folder = rig->folder, .flash_id = s->flash_id, .flash_size = s->flash_size};
+    memcpy(rig->journal.mac, s->identity.mac, sizeof(rig->journal.mac));
+    ef_cache_keep_journal(rig->mount.cache, &rig->journal, false);
+}
+
 static enum ef_err start_threads(struct sw_rig *rig)
 {
     if (rig->session.no_flash_why)
@@ -101,6 +130,8 @@ static enum ef_err start_threads(struct sw_rig *rig)
     enum ef_err err = ef_worker_start(flash, &rig->worker);
     if (err == EF_OK)
         err = ef_cache_new(rig->worker, rig->session.flash_size, &rig->log, &rig->mount.cache);
+    if (err == EF_OK && !rig->unjournaled)
+        keep_journal(rig);
     return err;
 }
 

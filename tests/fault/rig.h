@@ -9,6 +9,8 @@
 
 #include "espflashfs/node.h"
 
+#include <limits.h>
+
 struct sw_target {
     const char *chip;
     bool stub; /* or the ROM alone */
@@ -27,8 +29,9 @@ struct sw_rig {
     char stub_path[4096]; /* a small file in the stubs' format */
     char port[SW_PORT_MAX];
     bool mounted;
-    bool journal;  /* one is kept */
-    bool unproven; /* left out on purpose: the layer that proves (see sweep.c, --broken) */
+    char folder[PATH_MAX];
+    struct ef_board_key journal;
+    bool unproven, unjournaled; /* layers left out on purpose: the sweep has to notice */
 };
 
 /* A rig in `folder`, where its files go. NULL with a line on standard error. */

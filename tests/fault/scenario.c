@@ -215,6 +215,65 @@ static void mount(struct sw_run *run)
     flash_node(run)->ops->release(flash_node(run), handle);
 }
 
+/* A sector that was asked for, and holds neither what it held nor what it was to hold. */
+static bool find_torn(const struct sw_run *run, size_t *at)
+{
+    const uint8_t *flash = sw_rig_flash(run->rig);
+    for (uint32_t s = 0; s < run->rig->target.flash_size / EF_SECTOR; s++) {
+        *at = (size_t)s * EF_SECTOR;
+        if (run->asked[s] && memcmp(flash + *at, run->old + *at, EF_SECTOR) != 0 &&
+            memcmp(flash + *at, run->model + *at, EF_SECTOR) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* An earlier mount lost its board in the middle of a restore, and told so. */
+static void before_replay(struct sw_run *run)
+{
+    static const struct sw_point CUT = {.fault = SW_POWER_HANG_UP, .step = 70, .seed = 5};
+    if (run->again)
+        return;
+    if (sw_rig_mount(run->rig) != EF_OK) {
+        sw_wrong(run, "a healthy board cannot be mounted");
+        return;
+    }
+    sw_wire_arm(run->rig->wire, &CUT);
+    restore(run);
+    sw_wire_disarm(run->rig->wire);
+    bool cut = sw_rig_unmount(run->rig) != EF_OK;
+    sw_wire_mend(run->rig->wire);
+    size_t at;
+    if (!cut || !find_torn(run, &at))
+        sw_wrong(run, "the restore was not cut off");
+    run->failed = false;
+}
+
+/* The mount that finishes it, and somebody who asks whether it is. */
+static void replay(struct sw_run *run)
+{
+    int64_t began = sw_clock_now_ns();
+    enum ef_err err = sw_rig_mount(run->rig);
+    note_call(run, "mount", began, -ef_err_to_errno(err));
+    if (err != EF_OK)
+        return;
+    void *handle = open_flash(run, O_RDWR);
+    if (!handle)
+        return;
+    sw_rig_settle(run->rig);
+    bool judged = run->failed;
+    run->failed = true; /* what it holds is not the model's yet */
+    bool synced = do_sync(run, handle, false);
+    run->failed = judged || !synced;
+    flash_node(run)->ops->release(flash_node(run), handle);
+    if (!synced)
+        return;
+    size_t at;
+    if (find_torn(run, &at))
+        sw_wrong(run, "the journal was replayed, and the sector at 0x%zx is torn", at);
+    memcpy(run->model, sw_rig_flash(run->rig), run->rig->target.flash_size);
+}
+
 static void before_unmount(struct sw_run *run)
 {
     void *handle = open_flash(run, O_RDWR);
@@ -239,8 +298,9 @@ const struct sw_scenario SW_SCENARIOS[] = {
     {.name = "backup", .body = backup},
     {.name = "restore", .body = restore},
     {.name = "partial", .body = partial},
-    {.name = "erase", .body = erase},
-    {.name = "erase-all", .body = erase_all},
+    {.name = "erase", .body = erase, .erases = true},
+    {.name = "erase-all", .body = erase_all, .erases = true},
+    {.name = "replay", .before = before_replay, .body = replay, .mounts = true},
     {.name = "unmount", .before = before_unmount, .body = unmount, .unmounts = true},
 };
 

@@ -33,11 +33,12 @@ struct sw_scenario {
     void (*body)(struct sw_run *run);
     bool mounts;   /* body does that by itself ... */
     bool unmounts; /* ... and that */
+    bool erases;   /* so that who is told of a failure may find sectors torn */
     bool info;     /* makes sense where there is no flash.bin */
 };
 
 extern const struct sw_scenario SW_SCENARIOS[];
-enum { SW_SCENARIO_COUNT = 7 };
+enum { SW_SCENARIO_COUNT = 8 };
 
 const struct sw_scenario *sw_scenario_find(const char *name);
 

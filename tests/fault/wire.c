@@ -14,6 +14,7 @@ enum { FAR_END_BAUD = 115200, BITS_PER_BYTE = 10, TOLERANCE = 40, COMMAND_MIN = 
 
 static const int64_t NS_PER_MS = 1000000;
 static const int64_t NS_PER_S = INT64_C(1000) * 1000 * 1000;
+static const int64_t SOON_NS = INT64_C(20) * 1000 * 1000 * 1000;
 static const int64_t FOR_EVER_NS = INT64_C(3600) * 1000 * 1000 * 1000;
 
 struct opened {
@@ -31,16 +32,43 @@ static void garble(const struct sw_wire *w, uint8_t *bytes, size_t len)
         bytes[i] ^= (uint8_t)(0x55 + i * 7);
 }
 
-/* Runs the board until it waits for the host; its own work takes its time. */
-static void settle(struct sw_wire *w)
+static void clear_out(struct sw_wire *w)
 {
-    for (;;) {
-        int64_t next = eb_board_advance(w->board, sw_clock_now_ns());
-        enum eb_mode mode = eb_board_mode(w->board);
-        if (next == EB_NEVER || next == eb_board_watchdog_ns(w->board) ||
-            mode == EB_MODE_FIRMWARE || mode == EB_MODE_HELD)
-            return;
+    w->out.len = w->out.pos = 0;
+    w->out.pieces = 0;
+    w->out.held_until_ns = 0;
+}
+
+static void hang_up(struct sw_wire *w)
+{
+    w->gone = true;
+    clear_out(w);
+    w->in.held_until_ns = 0;
+    w->in.held_len = 0;
+}
+
+/* Runs what is due. Power that fails in it is back at once. Returns when something is next. */
+static int64_t advance(struct sw_wire *w)
+{
+    int64_t next = eb_board_advance(w->board, sw_clock_now_ns());
+    if (!atomic_load(&w->armed) || !eb_board_powerless(w->board))
+        return next;
+    w->fired = true;
+    if (w->point.fault == SW_POWER_HANG_UP)
+        hang_up(w);
+    sw_wire_boot(w, w->point.variant % 2 == 0);
+    return eb_board_advance(w->board, sw_clock_now_ns());
+}
+
+/* Until the board has done what it was told, if that is soon. */
+static void await_board(struct sw_wire *w)
+{
+    int64_t until_ns = sw_clock_now_ns() + SOON_NS;
+    int64_t next = advance(w);
+    while (next < until_ns && next != eb_board_watchdog_ns(w->board) &&
+           eb_board_mode(w->board) != EB_MODE_FIRMWARE) {
         sw_clock_reach_ns(next);
+        next = advance(w);
     }
 }
 
@@ -52,27 +80,60 @@ static void to_board(struct sw_wire *w, const uint8_t *bytes, size_t len)
         memcpy(copy, bytes, n);
         garble(w, copy, n);
         eb_board_input(w->board, copy, n, sw_clock_now_ns());
-        settle(w);
         bytes += n;
         len -= n;
     }
+    advance(w);
 }
 
-void sw_wire_boot(struct sw_wire *w, bool download)
+static void put_out(struct sw_wire *w, const uint8_t *bytes, size_t len, int64_t at_ns)
 {
-    eb_nor_fail_power(&w->board->nor, 0, 0);
-    eb_board_boot(w->board, download, sw_clock_now_ns());
-}
-
-static void put_out(struct sw_wire *w, const uint8_t *bytes, size_t len)
-{
-    if (w->out.pos == w->out.len && !w->out.held_until_ns)
-        w->out.pos = w->out.len = 0;
-    if (len > SW_WIRE_OUT_CAP - w->out.len)
+    if (w->out.pos == w->out.len)
+        w->out.len = w->out.pos = w->out.pieces = 0;
+    if (len > SW_WIRE_OUT_CAP - w->out.len || w->out.pieces == SW_WIRE_PIECES || len == 0)
         return; /* nobody reads: as on a line */
     memcpy(w->out.bytes + w->out.len, bytes, len);
     garble(w, w->out.bytes + w->out.len, len);
     w->out.len += len;
+    if (at_ns < w->out.held_until_ns)
+        at_ns = w->out.held_until_ns;
+    w->out.piece[w->out.pieces].end = w->out.len;
+    w->out.piece[w->out.pieces++].at_ns = at_ns;
+}
+
+/* The chip is off: what it had not sent by now never comes. */
+static void cut(void *ctx, int64_t now_ns)
+{
+    struct sw_wire *w = ctx;
+    while (w->out.pieces > 0 && w->out.piece[w->out.pieces - 1].at_ns > now_ns &&
+           !w->out.held_until_ns)
+        w->out.pieces--;
+    size_t end = w->out.pieces ? w->out.piece[w->out.pieces - 1].end : w->out.pos;
+    w->out.len = end > w->out.pos ? end : w->out.pos;
+}
+
+void sw_wire_boot(struct sw_wire *w, bool download)
+{
+    cut(w, sw_clock_now_ns());
+    if (eb_board_powerless(w->board))
+        w->board->flash_busy_ns = 0;
+    eb_nor_fail_power(&w->board->nor, 0, 0);
+    eb_board_boot(w->board, download, sw_clock_now_ns());
+}
+
+/* How many bytes are there, and when the next ones will be (0: none are on their way). */
+static size_t out_ready(const struct sw_wire *w, int64_t *next_ns)
+{
+    int64_t now = sw_clock_now_ns();
+    size_t end = w->out.pos;
+    *next_ns = 0;
+    for (size_t i = 0; i < w->out.pieces && *next_ns == 0; i++) {
+        if (w->out.piece[i].at_ns > now)
+            *next_ns = w->out.piece[i].at_ns;
+        else if (w->out.piece[i].end > end)
+            end = w->out.piece[i].end;
+    }
+    return end - w->out.pos;
 }
 
 static bool hits(struct sw_wire *w, enum sw_step step, uint32_t number)
@@ -109,46 +170,34 @@ static size_t damage(const struct sw_wire *w, enum sw_fault fault, uint8_t *byte
 }
 
 /* A frame of the board's: they come whole, one a call. */
-static void frame_out(struct sw_wire *w, const uint8_t *bytes, size_t len)
+static void frame_out(struct sw_wire *w, const uint8_t *bytes, size_t len, int64_t at_ns)
 {
     static _Thread_local uint8_t copy[SW_WIRE_IN_CAP];
     uint32_t number = ++w->print.frames_out;
     w->print.len_out[(number - 1) % SW_FRAMES_MAX] = (uint16_t)len;
     if (!hits(w, SW_STEP_FRAME_OUT, number) || len >= sizeof(copy)) {
-        put_out(w, bytes, len);
+        put_out(w, bytes, len, at_ns);
         return;
     }
     memcpy(copy, bytes, len);
     size_t left = damage(w, w->point.fault, copy, len);
-    if (w->point.fault == SW_LATE_OUT) {
-        w->out.held_from = w->out.len;
-        w->out.held_until_ns = sw_clock_now_ns() + sw_variant_late_ns(w->point.variant);
-    }
-    put_out(w, copy, left);
+    if (w->point.fault == SW_LATE_OUT)
+        w->out.held_until_ns = at_ns + sw_variant_late_ns(w->point.variant);
+    put_out(w, copy, left, at_ns);
     if (w->point.fault == SW_TWICE_OUT)
-        put_out(w, copy, left);
+        put_out(w, copy, left, at_ns);
 }
 
 static void outlet(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns, int64_t byte_ns)
 {
     struct sw_wire *w = ctx;
-    (void)start_ns;
     (void)byte_ns;
     if (w->silent || w->gone)
         return;
     if (atomic_load(&w->armed) && len > 2 && bytes[0] == EF_SLIP_END)
-        frame_out(w, bytes, len);
+        frame_out(w, bytes, len, start_ns);
     else
-        put_out(w, bytes, len);
-}
-
-static void hang_up(struct sw_wire *w)
-{
-    w->gone = true;
-    w->out.len = w->out.pos = 0;
-    w->out.held_until_ns = 0;
-    w->in.held_until_ns = 0;
-    w->in.held_len = 0;
+        put_out(w, bytes, len, start_ns);
 }
 
 /* Has the board itself misbehave at the command that comes next. */
@@ -166,12 +215,13 @@ static void command_fails(struct sw_wire *w, const uint8_t *bytes, size_t len)
     if (fault == SW_REJECT || fault == SW_LIE) {
         one_fault(w, fault == SW_REJECT ? EB_FAULT_REJECT : EB_FAULT_LIE);
         to_board(w, bytes, len);
-        eb_board_faults(w->board)->count = 0;
         return;
     }
     w->silent = true;
-    if (begun)
+    if (begun) {
         to_board(w, bytes, len);
+        await_board(w);
+    }
     if (fault == SW_HANG_UP || fault == SW_HANG_UP_AFTER)
         hang_up(w);
     if (fault == SW_SILENCE)
@@ -179,18 +229,6 @@ static void command_fails(struct sw_wire *w, const uint8_t *bytes, size_t len)
     w->silent = false;
     if (fault != SW_HANG_UP && fault != SW_HANG_UP_AFTER)
         sw_wire_boot(w, fault != SW_FIRMWARE);
-}
-
-/* Power fails inside what the board does with these bytes, and is back at once. */
-static void to_board_with_power(struct sw_wire *w, const uint8_t *bytes, size_t len)
-{
-    to_board(w, bytes, len);
-    if (!eb_board_powerless(w->board))
-        return;
-    w->fired = true;
-    if (w->point.fault == SW_POWER_HANG_UP)
-        hang_up(w);
-    sw_wire_boot(w, w->point.variant % 2 == 0);
 }
 
 static void frame_in(struct sw_wire *w)
@@ -204,7 +242,7 @@ static void frame_in(struct sw_wire *w)
         return;
     }
     if (!hits(w, SW_STEP_FRAME_IN, number)) {
-        to_board_with_power(w, bytes, len);
+        to_board(w, bytes, len);
         return;
     }
     len = damage(w, w->point.fault, bytes, len);
@@ -227,8 +265,6 @@ static void release_held(struct sw_wire *w)
         w->in.held_until_ns = 0;
         to_board(w, w->in.held, w->in.held_len);
     }
-    if (w->out.held_until_ns && w->out.held_until_ns <= now)
-        w->out.held_until_ns = 0;
 }
 
 static void pass_on(struct sw_wire *w)
@@ -241,7 +277,7 @@ static void pass_on(struct sw_wire *w)
     } else if (!held && atomic_load(&w->armed) && w->in.in_frame && len > 1) {
         frame_in(w);
     } else if (!held) {
-        to_board_with_power(w, w->in.bytes, len);
+        to_board(w, w->in.bytes, len);
     }
     w->in.len = 0;
     w->in.in_frame = false;
@@ -291,15 +327,15 @@ static int64_t earlier(int64_t a, int64_t b)
 }
 
 /* Lets time pass up to what comes next; false if that is the deadline. */
-static bool wait_for_more(struct sw_wire *w, int64_t deadline_ns)
+static bool wait_for_more(struct sw_wire *w, int64_t out_ns, int64_t deadline_ns)
 {
-    int64_t next = eb_board_advance(w->board, sw_clock_now_ns());
+    int64_t next = advance(w);
     next = earlier(next, w->in.held_until_ns);
-    next = earlier(next, w->out.held_until_ns);
+    next = earlier(next, out_ns);
     bool in_time = next < deadline_ns;
     sw_clock_reach_ns(in_time ? next : deadline_ns);
     release_held(w);
-    eb_board_advance(w->board, sw_clock_now_ns());
+    advance(w);
     return in_time;
 }
 
@@ -313,8 +349,8 @@ static enum ef_err wire_read(struct ef_line *line, uint8_t *buf, size_t cap, ef_
     w->waits_for_ever = w->waits_for_ever || deadline_ns - sw_clock_now_ns() > FOR_EVER_NS;
     release_held(w);
     while (err == EF_OK) {
-        size_t end = w->out.held_until_ns ? w->out.held_from : w->out.len;
-        size_t left = end - w->out.pos;
+        int64_t next_ns;
+        size_t left = out_ready(w, &next_ns);
         if (w->gone) {
             err = EF_GONE;
         } else if (left > 0) {
@@ -323,7 +359,7 @@ static enum ef_err wire_read(struct ef_line *line, uint8_t *buf, size_t cap, ef_
             w->out.pos += *got;
             sw_clock_pass_ns(time_of(w, *got));
             break;
-        } else if (!wait_for_more(w, deadline_ns)) {
+        } else if (!wait_for_more(w, next_ns, deadline_ns)) {
             err = EF_TIMEOUT;
         }
     }
@@ -348,6 +384,12 @@ static enum ef_err wire_set_lines(struct ef_line *line, bool dtr, bool rts)
     return EF_OK;
 }
 
+static enum ef_err wire_set_one_line(struct ef_line *line, enum ef_modem_line which, bool on)
+{
+    const struct eb_circuit_state *now = &((struct opened *)line)->wire->board->circuit;
+    return wire_set_lines(line, which == EF_DTR ? on : now->dtr, which == EF_RTS ? on : now->rts);
+}
+
 static void wire_close(struct ef_line *line)
 {
     ((struct opened *)line)->wire->open = NULL;
@@ -358,6 +400,7 @@ static const struct ef_line_ops SERIAL = {.read = wire_read,
                                           .write = wire_write,
                                           .set_baud = wire_set_baud,
                                           .set_lines = wire_set_lines,
+                                          .set_one_line = wire_set_one_line,
                                           .close = wire_close};
 static const struct ef_line_ops SOCKET = {
     .read = wire_read, .write = wire_write, .close = wire_close};
@@ -389,7 +432,7 @@ enum ef_err __wrap_ef_line_open(const char *spec, uint32_t baud, struct ef_log *
     opened->line.log = log;
     snprintf(opened->line.name, sizeof(opened->line.name), "board");
     w->open = &opened->line;
-    w->out.len = w->out.pos = 0;
+    clear_out(w);
     *line = &opened->line;
     return EF_OK;
 }
@@ -401,6 +444,7 @@ struct sw_wire *sw_wire_new(struct eb_config *config, enum sw_line_kind kind, ch
         return NULL;
     w->kind = kind;
     config->outlet = outlet;
+    config->cut = cut;
     config->outlet_ctx = w;
     w->board = eb_board_new(config, why);
     if (w->board)
@@ -434,22 +478,27 @@ void sw_wire_disarm(struct sw_wire *w)
 {
     struct eb_nor *nor = &w->board->nor;
     atomic_store(&w->armed, false);
+    eb_board_faults(w->board)->count = 0;
     w->print.flash_ops = (uint32_t)(nor->erase_ops + nor->programs) - w->print.flash_ops;
     nor->power_op = 0;
 }
 
 void sw_wire_mend(struct sw_wire *w)
 {
-    bool stuck = w->kind == SW_LINE_SOCKET && eb_board_mode(w->board) != EB_MODE_ROM &&
-                 eb_board_mode(w->board) != EB_MODE_STUB;
+    enum eb_mode mode = eb_board_mode(w->board);
+    bool busy = w->board->cpu_ns > sw_clock_now_ns() + SOON_NS;
+    bool stuck =
+        w->kind == SW_LINE_SOCKET && (busy || (mode != EB_MODE_ROM && mode != EB_MODE_STUB));
+    /* Nobody is back before the flash has ended what it had begun. */
+    sw_clock_pass_ns(SOON_NS);
+    advance(w);
     w->gone = false;
     w->silent = false;
     w->point = (struct sw_point){0};
     w->in.len = w->in.held_len = 0;
     w->in.in_frame = false;
     w->in.held_until_ns = 0;
-    w->out.len = w->out.pos = 0;
-    w->out.held_until_ns = 0;
+    clear_out(w);
     if (eb_board_powerless(w->board) || stuck)
         sw_wire_boot(w, true);
 }

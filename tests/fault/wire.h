@@ -18,7 +18,12 @@ enum sw_line_kind {
     SW_LINE_SOCKET  /* with neither */
 };
 
-enum { SW_WIRE_IN_CAP = 0x9000, SW_WIRE_HELD_CAP = 1 << 16, SW_WIRE_OUT_CAP = 1 << 20 };
+enum {
+    SW_WIRE_IN_CAP = 0x9000,
+    SW_WIRE_HELD_CAP = 1 << 16,
+    SW_WIRE_OUT_CAP = 1 << 20,
+    SW_WIRE_PIECES = 4096
+};
 
 struct sw_wire {
     struct eb_board *board;
@@ -40,8 +45,12 @@ struct sw_wire {
     struct {
         uint8_t bytes[SW_WIRE_OUT_CAP];
         size_t len, pos;
-        size_t held_from;
-        int64_t held_until_ns; /* 0: nothing is held */
+        struct {
+            size_t end;
+            int64_t at_ns; /* when the bytes up to there have left the board */
+        } piece[SW_WIRE_PIECES];
+        size_t pieces;
+        int64_t held_until_ns; /* what comes from now on is late */
     } out;
 };
 
