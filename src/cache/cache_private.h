@@ -99,6 +99,7 @@ struct ef_cache {
     bool healing;      /* that is being looked into */
     bool distrusted;   /* a read may have changed the chip: no more of it is given out */
     bool blind;    /* the chip computes no digests: what was written is never known to be there */
+    bool unread;   /* a journal that may have pending work: no flush succeeds before it is read */
     bool unproven; /* some of them cannot be vouched for, and no flush has said so yet */
     enum ef_err flush_err;
     uint64_t passes_wanted, passes_begun, passes_done;

@@ -1,6 +1,7 @@
 /* The flusher: writes behind as runs fill up, and in whole passes when asked to. */
 #include "begun.h"
 #include "cache_private.h"
+#include "replay.h"
 
 enum { RECHECKS_MAX = 3 };
 
@@ -95,7 +96,9 @@ static void run_pass(struct ef_cache *c)
     c->passes_begun = pass;
     pthread_mutex_unlock(&c->lock);
 
-    enum ef_err err = flush_all(c);
+    enum ef_err err = ef_replay_unread(c);
+    if (err == EF_OK)
+        err = flush_all(c);
     if (err == EF_OK)
         err = heal(c);
     ef_begun_settle(c);
@@ -145,7 +148,7 @@ enum ef_err ef_cache_flush(struct ef_cache *c, struct ef_patience patience)
         pthread_mutex_unlock(&c->lock);
         return err;
     }
-    if (c->dirty_count > 0 || c->suspect || c->was_away || c->healing || c->unproven ||
+    if (c->dirty_count > 0 || c->suspect || c->was_away || c->healing || c->unproven || c->unread ||
         c->passes_begun > c->passes_done) {
         /* A pass that has begun may have gone past our sectors: ask for the next one. */
         if (c->passes_wanted == c->passes_begun)

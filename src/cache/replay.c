@@ -85,6 +85,13 @@ static enum ef_err take_found(struct ef_cache *c, enum ef_journal_found found)
     return EF_OK;
 }
 
+static void set_unread(struct ef_cache *c, bool unread)
+{
+    pthread_mutex_lock(&c->lock);
+    c->unread = unread;
+    pthread_mutex_unlock(&c->lock);
+}
+
 enum ef_err ef_replay_open(struct ef_cache *c)
 {
     enum ef_journal_found found;
@@ -99,7 +106,22 @@ enum ef_err ef_replay_open(struct ef_cache *c)
     if (err != EF_OK) {
         ef_journal_close(file);
         c->journal.file = NULL;
+        return err;
     }
+    set_unread(c, false);
+    return EF_OK;
+}
+
+enum ef_err ef_replay_unread(struct ef_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool unread = c->unread;
+    pthread_mutex_unlock(&c->lock);
+    if (!unread)
+        return EF_OK;
+    pthread_mutex_lock(&c->journal.lock);
+    enum ef_err err = ef_replay_open(c);
+    pthread_mutex_unlock(&c->journal.lock);
     return err;
 }
 
@@ -121,6 +143,16 @@ static void look_only(struct ef_cache *c)
     ef_journal_close(file);
 }
 
+/* True if it has work of this board that is not finished, or cannot be looked at: `unless`. */
+static bool is_pending(struct ef_cache *c, const struct ef_board_key *key, bool unless)
+{
+    struct ef_journal *file = NULL;
+    enum ef_journal_found found = EF_JOURNAL_EMPTY;
+    bool looked = ef_journal_open(key, true, c->log, &file, &found) == EF_OK;
+    ef_journal_close(file);
+    return looked ? found == EF_JOURNAL_PENDING : unless;
+}
+
 void ef_cache_keep_journal(struct ef_cache *c, const struct ef_board_key *key, bool read_only)
 {
     c->journal.key = key;
@@ -130,23 +162,20 @@ void ef_cache_keep_journal(struct ef_cache *c, const struct ef_board_key *key, b
         return;
     }
     pthread_mutex_lock(&c->journal.lock);
-    (void)ef_replay_open(c);
+    enum ef_err err = ef_replay_open(c);
     pthread_mutex_unlock(&c->journal.lock);
-}
-
-/* True if it has work of this board that is not finished. */
-static bool is_pending(struct ef_cache *c, const struct ef_board_key *key)
-{
-    struct ef_journal *file = NULL;
-    enum ef_journal_found found = EF_JOURNAL_EMPTY;
-    bool looked = ef_journal_open(key, true, c->log, &file, &found) == EF_OK;
-    ef_journal_close(file);
-    return looked && found == EF_JOURNAL_PENDING;
+    if (err == EF_OK || !is_pending(c, key, true))
+        return;
+    set_unread(c, true);
+    ef_log(c->log, EF_LOG_ERROR,
+           "the journal in %s cannot be used: %s: some sectors may be torn; each fsync, or close "
+           "of a written file, tries again, and fails until it can",
+           key->folder, ef_err_text(err));
 }
 
 void ef_cache_retire_journal(struct ef_cache *c, const struct ef_board_key *key)
 {
-    if (!is_pending(c, key))
+    if (!is_pending(c, key, false))
         return;
     c->journal.retired = key;
     ef_log(

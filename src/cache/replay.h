@@ -14,6 +14,12 @@
 enum ef_err ef_replay_open(struct ef_cache *c);
 
 /*
+ * The same without any lock, for a flush, where the mount could not open one that may have pending
+ * work: sectors are torn until it can, and whoever asks whether all is on the chip is told so.
+ */
+enum ef_err ef_replay_unread(struct ef_cache *c);
+
+/*
  * This board is about to be written to: a journal that will not know of it (see
  * ef_cache_retire_journal) is kept under another name. What fails is logged.
  */
