@@ -86,6 +86,16 @@ static void check_run(struct sw_run *run, const char *info)
         sw_wrong(run, "info.txt says something else than without the fault");
 }
 
+/* The first byte of the sector at `at` that is neither what it was nor what it was to be. */
+static size_t first_odd(const struct sw_run *run, size_t at)
+{
+    const uint8_t *flash = sw_rig_flash(run->rig);
+    size_t i = at;
+    while (i < at + EF_SECTOR - 1 && (flash[i] == run->old[i] || flash[i] == run->model[i]))
+        i++;
+    return i;
+}
+
 /*
  * What a remount finds of the sectors that were asked for: each is what it was or what it was to
  * be, but for what an erase that was reported to have failed left. From there the job is done
@@ -99,7 +109,7 @@ static void take_over(struct sw_run *run, bool whole_only)
         bool whole = memcmp(flash + at, run->old + at, EF_SECTOR) == 0 ||
                      memcmp(flash + at, run->model + at, EF_SECTOR) == 0;
         if (run->asked[s] && !whole && whole_only)
-            sw_wrong(run, "after the remount, the sector at 0x%zx is torn", at);
+            sw_wrong(run, "after the remount, the sector at 0x%zx is torn", first_odd(run, at));
         memcpy(run->model + at, flash + at, EF_SECTOR);
     }
 }

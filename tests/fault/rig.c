@@ -82,8 +82,8 @@ static void forget_journals(const char *folder)
 void sw_rig_clean_up(const char *folder)
 {
     char path[PATH_MAX];
-    forget_journals(folder);
     snprintf(path, sizeof(path), "%s/" STUB_NAME, folder);
+    forget_journals(folder);
     unlink(path);
     rmdir(folder);
 }
