@@ -3,6 +3,28 @@
 /* Attempts in a row without progress at one rate of the line. */
 enum { ATTEMPTS = 5 };
 
+struct retry {
+    struct ef_flash flash; /* first */
+    bool out_of_step;      /* the line could not be brought back */
+};
+
+/*
+ * Answers carry no address: those that a stalled line brings late, data and digest, agree with each
+ * other and would be taken for what is asked for next. So nothing is asked for before the line is
+ * in step: what answers that comes behind all of them.
+ */
+static enum ef_err recover(struct ef_flash *f)
+{
+    enum ef_err err = ef_flash_recover(f->below);
+    ((struct retry *)f)->out_of_step = ef_err_is_transient(err);
+    return err;
+}
+
+static enum ef_err be_in_step(struct ef_flash *f)
+{
+    return ((struct retry *)f)->out_of_step ? recover(f) : EF_OK;
+}
+
 /*
  * Decides what follows a failed attempt: EF_OK to try again on a line brought back in step,
  * else the error to return. A lower rate is a new beginning; there are few of them.
@@ -17,7 +39,7 @@ static enum ef_err prepare_again(struct ef_flash *f, enum ef_err err, int *attem
     ef_log(f->log, last ? EF_LOG_ERROR : EF_LOG_WARN,
            "%s of %u bytes at 0x%x: %s (attempt %d of %d)", what, (unsigned)len, (unsigned)addr,
            ef_err_text(err), *attempts, ATTEMPTS);
-    enum ef_err recovered = ef_flash_recover(f->below);
+    enum ef_err recovered = recover(f);
     if (recovered != EF_OK) {
         ef_log(f->log, EF_LOG_ERROR, "%s at 0x%x: the board does not answer any more: %s", what,
                (unsigned)addr, ef_err_text(recovered));
@@ -41,7 +63,7 @@ static enum ef_err unless_stray(struct ef_flash *f, uint64_t strays_before, enum
 static enum ef_err retry_read(struct ef_flash *f, struct ef_read *r)
 {
     uint64_t strays = ef_flash_strays(f->below);
-    enum ef_err err = EF_OK;
+    enum ef_err err = be_in_step(f);
     int attempts = 0;
     while (r->done < r->len && err == EF_OK) {
         struct ef_read rest = *r;
@@ -61,8 +83,10 @@ static enum ef_err retry_read(struct ef_flash *f, struct ef_read *r)
 
 static enum ef_err retry_write(struct ef_flash *f, uint32_t addr, uint32_t len, const uint8_t *data)
 {
-    enum ef_err err;
+    enum ef_err err = be_in_step(f);
     int attempts = 0;
+    if (err != EF_OK)
+        return err;
     while ((err = ef_flash_write(f->below, addr, len, data)) != EF_OK) {
         err = prepare_again(f, err, &attempts, "write", addr, len);
         if (err != EF_OK)
@@ -73,8 +97,10 @@ static enum ef_err retry_write(struct ef_flash *f, uint32_t addr, uint32_t len, 
 
 static enum ef_err retry_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
 {
-    enum ef_err err;
+    enum ef_err err = be_in_step(f);
     int attempts = 0;
+    if (err != EF_OK)
+        return err;
     while ((err = ef_flash_erase(f->below, addr, len)) != EF_OK) {
         err = prepare_again(f, err, &attempts, "erase", addr, len);
         if (err != EF_OK)
@@ -86,8 +112,10 @@ static enum ef_err retry_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
 static enum ef_err retry_digest(struct ef_flash *f, struct ef_digest *list, size_t count)
 {
     uint64_t strays = ef_flash_strays(f->below);
-    enum ef_err err;
+    enum ef_err err = be_in_step(f);
     int attempts = 0;
+    if (err != EF_OK)
+        return err;
     while ((err = ef_flash_digests(f->below, list, count)) != EF_OK) {
         err = prepare_again(f, err, &attempts, "digest", list->addr, list->len);
         err = unless_stray(f, strays, err);
@@ -105,5 +133,5 @@ static const struct ef_flash_ops RETRY = {.read = retry_read,
 
 struct ef_flash *ef_flash_retry_new(struct ef_flash *below)
 {
-    return ef_flash_wrap(below, sizeof(struct ef_flash), "retry", &RETRY);
+    return ef_flash_wrap(below, sizeof(struct retry), "retry", &RETRY);
 }

@@ -106,6 +106,23 @@ static void other_failures_pass(void **state)
     }
 }
 
+/* Late answers would pass for those to what is asked for next: first the line is in step again. */
+static void nothing_is_asked_for_out_of_step(void **state)
+{
+    struct room *room = *state;
+    static const char *const ORDER[] = {"r!!!r", "w!!!w", "e!!!e", "d!!!d"};
+    for (enum mem_op op = MEM_READ; op < MEM_RECOVER; op++) {
+        mem_reset_counts(room->mem);
+        mem_fail(room->mem, op, 1, EF_TIMEOUT);
+        mem_fail(room->mem, MEM_RECOVER, 2, EF_TIMEOUT);
+        assert_int_equal(run(room, op), EF_TIMEOUT);
+        assert_int_equal(run(room, op), EF_TIMEOUT);
+        assert_int_equal(run(room, op), EF_OK);
+        assert_string_equal(calls(room), ORDER[op]);
+        assert_int_equal(run(room, op), EF_OK);
+    }
+}
+
 /* The line cannot be brought back: that is the failure, and nothing is tried on it. */
 static void recovery_fails(void **state)
 {
@@ -253,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(transient_failures, room_open, room_close),
         cmocka_unit_test_setup_teardown(gives_up_after_five, room_open, room_close),
         cmocka_unit_test_setup_teardown(other_failures_pass, room_open, room_close),
+        cmocka_unit_test_setup_teardown(nothing_is_asked_for_out_of_step, room_open, room_close),
         cmocka_unit_test_setup_teardown(recovery_fails, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_board_that_does_not_answer_is_gone, room_open,
                                         room_close),
