@@ -105,7 +105,6 @@ static void run_pass(struct ef_cache *c)
     pthread_mutex_lock(&c->lock);
     if (err == EF_OK && c->unproven)
         err = EF_VERIFY;
-    c->unproven = false;
     c->telling += err == EF_OK;
     note_result(c, err);
     c->passes_done = pass;

@@ -22,6 +22,14 @@ void sw_wrong(struct sw_run *run, const char *format, ...)
     va_end(args);
 }
 
+void sw_torn(struct sw_run *run, const char *when, size_t at)
+{
+    if (run->may_have_strayed)
+        run->strayed = true;
+    else
+        sw_wrong(run, "%s, and the sector at 0x%zx is torn", when, at);
+}
+
 static void note_call(struct sw_run *run, const char *what, int64_t began_ns, ssize_t rc)
 {
     int64_t took_ns = sw_clock_now_ns() - began_ns;
@@ -270,7 +278,7 @@ static void replay(struct sw_run *run)
         return;
     size_t at;
     if (find_torn(run, &at))
-        sw_wrong(run, "the journal was replayed, and the sector at 0x%zx is torn", at);
+        sw_torn(run, "the journal was replayed", at);
     memcpy(run->model, sw_rig_flash(run->rig), run->rig->target.flash_size);
 }
 

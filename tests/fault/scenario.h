@@ -23,6 +23,8 @@ struct sw_run {
     bool asked[SW_FLASH_MAX / EF_SECTOR]; /* sectors of which something was to change */
     bool failed;                          /* some call did */
     bool again;                           /* the run after the remount */
+    bool may_have_strayed;                /* a damaged command was reported to have gone astray */
+    bool strayed;                         /* ... and sectors hold what nobody asked for */
     int64_t longest_ns;                   /* that a call took */
     char why[SW_WHY_MAX];                 /* what is wrong, "" if nothing */
 };
@@ -48,6 +50,9 @@ const struct sw_scenario *sw_scenario_find(const char *name);
  */
 enum sw_outcome sw_scenario_run(struct sw_run *run, const struct sw_scenario *scenario,
                                 const struct sw_point *point);
+
+/* A sector holds neither what it held nor what was asked for: wrong, but for who was told. */
+void sw_torn(struct sw_run *run, const char *when, size_t at);
 
 /* Notes what is wrong, once. */
 void sw_wrong(struct sw_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
