@@ -1,6 +1,7 @@
 /*
- * A cell of the table: one scenario on one target under one kind of fault. Its runs are made in
- * a process of their own, so that one that crashes or hangs is a line in the table, too.
+ * A cell of the table: one scenario on one target under one kind of fault. Its
+ * runs are made in a process of their own, so that one that crashes or hangs is
+ * a line in the table, too.
  */
 #ifndef SW_CELL_H
 #define SW_CELL_H
@@ -8,15 +9,15 @@
 #include "options.h"
 
 struct sw_cell {
-    const struct sw_options *options;
-    const struct sw_target *target;
-    const struct sw_scenario *scenario;
-    enum sw_fault fault;
+  const struct sw_options *options;
+  const struct sw_target *target;
+  const struct sw_scenario *scenario;
+  enum sw_fault fault;
 };
 
 struct sw_tally {
-    uint32_t tried, healed, reported, strayed, unreached, wrong;
-    int64_t longest_ns;
+  uint32_t tried, healed, reported, strayed, unreached, wrong;
+  int64_t longest_ns;
 };
 
 void sw_tally_head(void);
