@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HUNG_S = 120, STATUS_FAILED = 9 };
+enum { HUNG_S = 300, STATUS_FAILED = 9 };
 
 /* Between the process that runs and the one that watches. */
 struct shared {

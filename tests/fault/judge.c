@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a caller waits for at most, with the slowest recovery that there is. */
-static const int64_t CALL_MAX_NS = INT64_C(1200) * 1000 * 1000 * 1000;
+static const int64_t NS_PER_S = INT64_C(1000) * 1000 * 1000;
 
 static void run_body(struct sw_run *run, const struct sw_scenario *scenario,
                      const struct sw_point *point) {
@@ -151,7 +150,7 @@ enum sw_outcome sw_scenario_run(struct sw_run *run,
   run->may_have_strayed = failed && may_stray(point->fault);
   if (!untouched && !run->may_have_strayed)
     sw_wrong(run, "0x%x was not asked for, and has changed", stray_at);
-  check_run(run, info);
+  check_run(run, scenario, info);
   free(info);
   if (!run->why[0])
     remount(run, scenario, failed);

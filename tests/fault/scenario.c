@@ -290,15 +290,25 @@ static void unmount(struct sw_run *run) {
     expect_settled(run, "unmount");
 }
 
+/* The deadline of an erase of the whole chip is two minutes. */
 const struct sw_scenario SW_SCENARIOS[] = {
-    {.name = "mount", .body = mount, .mounts = true, .info = true},
-    {.name = "backup", .body = backup},
-    {.name = "restore", .body = restore},
-    {.name = "partial", .body = partial},
-    {.name = "erase", .body = erase, .erases = true},
-    {.name = "erase-all", .body = erase_all, .erases = true},
-    {.name = "replay", .before = before_replay, .body = replay, .mounts = true},
+    {.name = "mount",
+     .call_max_s = 30,
+     .body = mount,
+     .mounts = true,
+     .info = true},
+    {.name = "backup", .call_max_s = 60, .body = backup},
+    {.name = "restore", .call_max_s = 60, .body = restore},
+    {.name = "partial", .call_max_s = 60, .body = partial},
+    {.name = "erase", .call_max_s = 60, .body = erase, .erases = true},
+    {.name = "erase-all", .call_max_s = 200, .body = erase_all, .erases = true},
+    {.name = "replay",
+     .call_max_s = 60,
+     .before = before_replay,
+     .body = replay,
+     .mounts = true},
     {.name = "unmount",
+     .call_max_s = 60,
      .before = before_unmount,
      .body = unmount,
      .unmounts = true},
