@@ -9,15 +9,15 @@
 #include "options.h"
 
 struct sw_cell {
-  const struct sw_options *options;
-  const struct sw_target *target;
-  const struct sw_scenario *scenario;
-  enum sw_fault fault;
+    const struct sw_options *options;
+    const struct sw_target *target;
+    const struct sw_scenario *scenario;
+    enum sw_fault fault;
 };
 
 struct sw_tally {
-  uint32_t tried, healed, reported, strayed, unreached, wrong;
-  int64_t longest_ns;
+    uint32_t tried, healed, reported, strayed, unreached, wrong;
+    int64_t longest_ns;
 };
 
 void sw_tally_head(void);

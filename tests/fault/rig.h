@@ -13,32 +13,30 @@
 #include <limits.h>
 
 struct sw_target {
-  const char *chip;
-  bool stub; /* or the ROM alone */
-  enum sw_line_kind line;
-  uint32_t flash_size; /* bytes */
+    const char *chip;
+    bool stub; /* or the ROM alone */
+    enum sw_line_kind line;
+    uint32_t flash_size; /* bytes */
 };
 
 struct sw_rig {
-  struct sw_target target;
-  struct sw_wire *wire;
-  struct ef_log log;
-  struct ef_session session;
-  struct ef_mount mount;
-  struct ef_worker *worker;
-  char *info;           /* info.txt of the last mount that came about; owned */
-  char stub_path[4096]; /* a small file in the stubs' format */
-  char port[SW_PORT_MAX];
-  bool mounted;
-  char folder[PATH_MAX];
-  struct ef_board_key journal;
-  bool unproven,
-      unjournaled; /* layers left out on purpose: the sweep has to notice */
+    struct sw_target target;
+    struct sw_wire *wire;
+    struct ef_log log;
+    struct ef_session session;
+    struct ef_mount mount;
+    struct ef_worker *worker;
+    char *info;           /* info.txt of the last mount that came about; owned */
+    char stub_path[4096]; /* a small file in the stubs' format */
+    char port[SW_PORT_MAX];
+    bool mounted;
+    char folder[PATH_MAX];
+    struct ef_board_key journal;
+    bool unproven, unjournaled; /* layers left out on purpose: the sweep has to notice */
 };
 
 /* A rig in `folder`, where its files go. NULL with a line on standard error. */
-struct sw_rig *sw_rig_new(const struct sw_target *target, const char *folder,
-                          bool verbose);
+struct sw_rig *sw_rig_new(const struct sw_target *target, const char *folder, bool verbose);
 void sw_rig_free(struct sw_rig *rig);
 
 /* Removes what rigs left in `folder`, and the folder. */

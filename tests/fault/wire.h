@@ -15,50 +15,49 @@
 #include <stdatomic.h>
 
 enum sw_line_kind {
-  SW_LINE_SERIAL, /* with baud and modem lines */
-  SW_LINE_SOCKET  /* with neither */
+    SW_LINE_SERIAL, /* with baud and modem lines */
+    SW_LINE_SOCKET  /* with neither */
 };
 
 enum {
-  SW_WIRE_IN_CAP = 0x9000,
-  SW_WIRE_HELD_CAP = 1 << 16,
-  SW_WIRE_OUT_CAP = 1 << 20,
-  SW_WIRE_PIECES = 4096
+    SW_WIRE_IN_CAP = 0x9000,
+    SW_WIRE_HELD_CAP = 1 << 16,
+    SW_WIRE_OUT_CAP = 1 << 20,
+    SW_WIRE_PIECES = 4096
 };
 
 struct sw_wire {
-  struct eb_board *board;
-  enum sw_line_kind kind;
-  struct ef_line *open; /* NULL while nobody has it */
-  struct sw_point point;
-  atomic_bool armed;
-  bool fired, gone, silent;
-  bool waits_for_ever; /* a read without a deadline was seen */
-  struct sw_footprint print;
-  struct {
-    uint8_t bytes[SW_WIRE_IN_CAP];
-    size_t len;
-    bool in_frame;
-    uint8_t held[SW_WIRE_HELD_CAP]; /* late, and what came behind it */
-    size_t held_len;
-    int64_t held_until_ns; /* 0: nothing is held */
-  } in;
-  struct {
-    uint8_t bytes[SW_WIRE_OUT_CAP];
-    size_t len, pos;
+    struct eb_board *board;
+    enum sw_line_kind kind;
+    struct ef_line *open; /* NULL while nobody has it */
+    struct sw_point point;
+    atomic_bool armed;
+    bool fired, gone, silent;
+    bool waits_for_ever; /* a read without a deadline was seen */
+    struct sw_footprint print;
     struct {
-      size_t end;
-      int64_t at_ns; /* when the bytes up to there have left the board */
-    } piece[SW_WIRE_PIECES];
-    size_t pieces;
-    int64_t held_until_ns; /* what comes from now on is late */
-  } out;
+        uint8_t bytes[SW_WIRE_IN_CAP];
+        size_t len;
+        bool in_frame;
+        uint8_t held[SW_WIRE_HELD_CAP]; /* late, and what came behind it */
+        size_t held_len;
+        int64_t held_until_ns; /* 0: nothing is held */
+    } in;
+    struct {
+        uint8_t bytes[SW_WIRE_OUT_CAP];
+        size_t len, pos;
+        struct {
+            size_t end;
+            int64_t at_ns; /* when the bytes up to there have left the board */
+        } piece[SW_WIRE_PIECES];
+        size_t pieces;
+        int64_t held_until_ns; /* what comes from now on is late */
+    } out;
 };
 
 /* A board of `config`, switched on in its loader. NULL with a sentence in
  * `why`. */
-struct sw_wire *sw_wire_new(struct eb_config *config, enum sw_line_kind kind,
-                            char *why);
+struct sw_wire *sw_wire_new(struct eb_config *config, enum sw_line_kind kind, char *why);
 void sw_wire_free(struct sw_wire *wire);
 
 enum { SW_PORT_MAX = 40 };
