@@ -3,6 +3,7 @@
 #include "board_state.h"
 #include "clock.h"
 #include "host.h"
+#include "wire_out.h"
 
 #include "espflashfs/slip.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAR_END_BAUD = 115200, BITS_PER_BYTE = 10, TOLERANCE = 40, COMMAND_MIN = 10 };
+enum { FAR_END_BAUD = 115200, BITS_PER_BYTE = 10, COMMAND_MIN = 10 };
 
 static const int64_t NS_PER_MS = 1000000;
 static const int64_t NS_PER_S = INT64_C(1000) * 1000 * 1000;
@@ -22,27 +23,10 @@ struct opened {
     struct sw_wire *wire;
 };
 
-/* Two ends that differ in their baud hear noise. */
-static void garble(const struct sw_wire *w, uint8_t *bytes, size_t len)
-{
-    uint32_t host = w->open ? w->open->baud : 0;
-    uint32_t board = eb_board_baud(w->board);
-    uint32_t off = host > board ? host - board : board - host;
-    for (size_t i = 0; host != 0 && off > board / TOLERANCE && i < len; i++)
-        bytes[i] ^= (uint8_t)(0x55 + i * 7);
-}
-
-static void clear_out(struct sw_wire *w)
-{
-    w->out.len = w->out.pos = 0;
-    w->out.pieces = 0;
-    w->out.held_until_ns = 0;
-}
-
 static void hang_up(struct sw_wire *w)
 {
     w->gone = true;
-    clear_out(w);
+    sw_out_clear(w);
     w->in.held_until_ns = 0;
     w->in.held_len = 0;
 }
@@ -79,7 +63,7 @@ static void to_board(struct sw_wire *w, const uint8_t *bytes, size_t len)
     while (len > 0) {
         size_t n = len < sizeof(copy) ? len : sizeof(copy);
         memcpy(copy, bytes, n);
-        garble(w, copy, n);
+        sw_wire_garble(w, copy, n);
         eb_board_input(w->board, copy, n, sw_clock_now_ns());
         bytes += n;
         len -= n;
@@ -87,55 +71,13 @@ static void to_board(struct sw_wire *w, const uint8_t *bytes, size_t len)
     advance(w);
 }
 
-static void put_out(struct sw_wire *w, const uint8_t *bytes, size_t len, int64_t at_ns)
-{
-    if (w->out.pos == w->out.len)
-        w->out.len = w->out.pos = w->out.pieces = 0;
-    if (len > SW_WIRE_OUT_CAP - w->out.len || w->out.pieces == SW_WIRE_PIECES || len == 0)
-        return; /* nobody reads: as on a line */
-    memcpy(w->out.bytes + w->out.len, bytes, len);
-    garble(w, w->out.bytes + w->out.len, len);
-    w->out.len += len;
-    if (at_ns < w->out.held_until_ns)
-        at_ns = w->out.held_until_ns;
-    w->out.piece[w->out.pieces].end = w->out.len;
-    w->out.piece[w->out.pieces++].at_ns = at_ns;
-}
-
-/* The chip is off: what it had not sent by now never comes. */
-static void cut(void *ctx, int64_t now_ns)
-{
-    struct sw_wire *w = ctx;
-    while (w->out.pieces > 0 && w->out.piece[w->out.pieces - 1].at_ns > now_ns &&
-           !w->out.held_until_ns)
-        w->out.pieces--;
-    size_t end = w->out.pieces ? w->out.piece[w->out.pieces - 1].end : w->out.pos;
-    w->out.len = end > w->out.pos ? end : w->out.pos;
-}
-
 void sw_wire_boot(struct sw_wire *w, bool download)
 {
-    cut(w, sw_clock_now_ns());
+    sw_out_cut(w, sw_clock_now_ns());
     if (eb_board_powerless(w->board))
         w->board->flash_busy_ns = 0;
     eb_nor_fail_power(&w->board->nor, 0, 0);
     eb_board_boot(w->board, download, sw_clock_now_ns());
-}
-
-/* How many bytes are there, and when the next ones will be (0: none are on
- * their way). */
-static size_t out_ready(const struct sw_wire *w, int64_t *next_ns)
-{
-    int64_t now = sw_clock_now_ns();
-    size_t end = w->out.pos;
-    *next_ns = 0;
-    for (size_t i = 0; i < w->out.pieces && *next_ns == 0; i++) {
-        if (w->out.piece[i].at_ns > now)
-            *next_ns = w->out.piece[i].at_ns;
-        else if (w->out.piece[i].end > end)
-            end = w->out.piece[i].end;
-    }
-    return end - w->out.pos;
 }
 
 static bool hits(struct sw_wire *w, enum sw_step step, uint32_t number)
@@ -178,16 +120,16 @@ static void frame_out(struct sw_wire *w, const uint8_t *bytes, size_t len, int64
     uint32_t number = ++w->print.frames_out;
     w->print.len_out[(number - 1) % SW_FRAMES_MAX] = (uint16_t)len;
     if (!hits(w, SW_STEP_FRAME_OUT, number) || len >= sizeof(copy)) {
-        put_out(w, bytes, len, at_ns);
+        sw_out_put(w, bytes, len, at_ns);
         return;
     }
     memcpy(copy, bytes, len);
     size_t left = damage(w, w->point.fault, copy, len);
     if (w->point.fault == SW_LATE_OUT)
         w->out.held_until_ns = at_ns + sw_variant_late_ns(w->point.variant);
-    put_out(w, copy, left, at_ns);
+    sw_out_put(w, copy, left, at_ns);
     if (w->point.fault == SW_TWICE_OUT)
-        put_out(w, copy, left, at_ns);
+        sw_out_put(w, copy, left, at_ns);
 }
 
 static void outlet(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns, int64_t byte_ns)
@@ -199,7 +141,7 @@ static void outlet(void *ctx, const uint8_t *bytes, size_t len, int64_t start_ns
     if (atomic_load(&w->armed) && len > 2 && bytes[0] == EF_SLIP_END)
         frame_out(w, bytes, len, start_ns);
     else
-        put_out(w, bytes, len, start_ns);
+        sw_out_put(w, bytes, len, start_ns);
 }
 
 /* Has the board itself misbehave at the command that comes next. */
@@ -352,7 +294,7 @@ static enum ef_err wire_read(struct ef_line *line, uint8_t *buf, size_t cap, ef_
     release_held(w);
     while (err == EF_OK) {
         int64_t next_ns;
-        size_t left = out_ready(w, &next_ns);
+        size_t left = sw_out_ready(w, &next_ns);
         if (w->gone) {
             err = EF_GONE;
         } else if (left > 0) {
@@ -435,7 +377,7 @@ enum ef_err wrap_ef_line_open(const char *spec, uint32_t baud, struct ef_log *lo
     opened->line.log = log;
     snprintf(opened->line.name, sizeof(opened->line.name), "board");
     w->open = &opened->line;
-    clear_out(w);
+    sw_out_clear(w);
     *line = &opened->line;
     return EF_OK;
 }
@@ -447,7 +389,7 @@ struct sw_wire *sw_wire_new(struct eb_config *config, enum sw_line_kind kind, ch
         return NULL;
     w->kind = kind;
     config->outlet = outlet;
-    config->cut = cut;
+    config->cut = sw_out_cut;
     config->outlet_ctx = w;
     w->board = eb_board_new(config, why);
     if (w->board)
@@ -501,7 +443,7 @@ void sw_wire_mend(struct sw_wire *w)
     w->in.len = w->in.held_len = 0;
     w->in.in_frame = false;
     w->in.held_until_ns = 0;
-    clear_out(w);
+    sw_out_clear(w);
     if (eb_board_powerless(w->board) || stuck)
         sw_wire_boot(w, true);
 }
