@@ -20,8 +20,7 @@ struct shared {
     struct sw_point at;
 };
 
-/* The points of a cell by number: all of them, some evenly spread, or a sample.
- */
+/* The points of a cell by number: all of them, some evenly spread, or a sample. */
 struct points {
     const struct sw_footprint *print;
     enum sw_fault fault;
@@ -65,8 +64,7 @@ static struct sw_point point_of(const struct points *p, uint64_t i)
 
 static void print_wrong(const struct sw_cell *cell, const struct sw_point *point, const char *why)
 {
-    printf("WRONG %s\n  --scenario %s --chip %s --loader %s --line %s --fault %s "
-           "--step %u "
+    printf("WRONG %s\n  --scenario %s --chip %s --loader %s --line %s --fault %s --step %u "
            "--variant %u --seed %llu\n",
            why, cell->scenario->name, cell->target->chip, sw_loader_name(cell->target),
            sw_line_name(cell->target), sw_fault_name(point->fault), point->step, point->variant,
@@ -112,8 +110,7 @@ static struct sw_run *new_run(const struct sw_cell *cell)
     return run;
 }
 
-/* The process that runs: clean ones first, of which the second is the one that
- * counts. */
+/* The process that runs: clean ones first, of which the second is the one that counts. */
 static int run_points(const struct sw_cell *cell, struct shared *shared, const struct points *p)
 {
     static const struct sw_point CLEAN = {.fault = SW_NONE};
@@ -158,8 +155,7 @@ static bool await(const struct sw_cell *cell, struct shared *shared, pid_t pid)
     print_wrong(cell, &shared->at, why);
     count(&shared->tally, SW_WRONG, 0);
     shared->next += shared->running;
-    /* One that failed at its end, as for memory that leaked, has nothing left to
-     * do. */
+    /* One that failed at its end, as for memory that leaked, has nothing left to do. */
     return !shared->running;
 }
 

@@ -1,7 +1,6 @@
 /*
- * A cell of the table: one scenario on one target under one kind of fault. Its
- * runs are made in a process of their own, so that one that crashes or hangs is
- * a line in the table, too.
+ * A cell of the table: one scenario on one target under one kind of fault. Its runs are made in
+ * a process of their own, so that one that crashes or hangs is a line in the table, too.
  */
 #ifndef SW_CELL_H
 #define SW_CELL_H

@@ -1,7 +1,6 @@
 /*
- * The sweep's own time, which passes only where somebody waits for it: minutes
- * of deadlines cost microseconds. It stands in for src/base/clock.c. Any
- * thread.
+ * The sweep's own time, which passes only where somebody waits for it: minutes of deadlines
+ * cost microseconds. It stands in for src/base/clock.c. Any thread.
  */
 #ifndef SW_CLOCK_H
 #define SW_CLOCK_H

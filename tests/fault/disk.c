@@ -1,5 +1,4 @@
-/* Calls that change the disk; see host.h. Under these names the C library has
- * them for us. */
+/* Calls that change the disk; see host.h. Under these names the C library has them for us. */
 #include "host.h"
 
 #include <errno.h>

@@ -139,8 +139,8 @@ int wrap_compress2(Bytef *dest, uLongf *dest_len, const Bytef *source, uLong len
 }
 
 /*
- * Who waits for another thread waits in real time, a slice of it: `until` may
- * be the sweep's own time, which does not pass by itself.
+ * Who waits for another thread waits in real time, a slice of it: `until` may be the sweep's own
+ * time, which does not pass by itself.
  */
 int wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
                                 const struct timespec *until)

@@ -1,16 +1,14 @@
 /*
- * The host's own failures: the k-th allocation, thread or mapping is refused,
- * or the k-th change to the disk. The linker puts these in front of the C
- * library's (--wrap); what the board and the sweep itself ask for is passed
- * over. One process runs one point at a time.
+ * The host's own failures: the k-th allocation, thread or mapping is refused, or the k-th change
+ * to the disk. The linker puts these in front of the C library's (--wrap); what the board and the
+ * sweep itself ask for is passed over. One process runs one point at a time.
  */
 #ifndef SW_HOST_H
 #define SW_HOST_H
 
 #include "plan.h"
 
-/* The names that the linker's --wrap knows: what stands in front of NAME, and
- * NAME itself. */
+/* The names that the linker's --wrap knows: what stands in front of NAME, and NAME itself. */
 #define SW_WRAP(name) __asm__("__wrap_" #name)
 #define SW_REAL(name) __asm__("__real_" #name)
 

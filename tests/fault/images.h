@@ -12,9 +12,8 @@ void sw_image_bytes(uint8_t *bytes, size_t len, uint32_t seed);
 void sw_image_old(uint8_t *bytes, uint32_t size);
 
 /*
- * What is restored to it. Of each four blocks: one that differs in every
- * sector, data and blank ones mixed; one that differs in two; a blank one; one
- * that differs in every other sector.
+ * What is restored to it. Of each four blocks: one that differs in every sector, data and blank
+ * ones mixed; one that differs in two; a blank one; one that differs in every other sector.
  */
 void sw_image_new(uint8_t *bytes, uint32_t size);
 

@@ -53,8 +53,7 @@ static bool others_are_untouched(const struct sw_run *run, uint32_t *at)
     return true;
 }
 
-/* A damaged frame can name another address, or another command: nothing on the
- * line tells. */
+/* A damaged frame can name another address, or another command: nothing on the line tells. */
 static bool may_stray(enum sw_fault fault)
 {
     return fault == SW_FLIP_IN || fault == SW_CUT_IN || fault == SW_DOUBLE_IN;
@@ -86,8 +85,7 @@ static void check_run(struct sw_run *run, const struct sw_scenario *scenario, co
         sw_wrong(run, "info.txt says something else than without the fault");
 }
 
-/* The first byte of the sector at `at` that is neither what it was nor what it
- * was to be. */
+/* The first byte of the sector at `at` that is neither what it was nor what it was to be. */
 static size_t first_odd(const struct sw_run *run, size_t at)
 {
     const uint8_t *flash = sw_rig_flash(run->rig);
@@ -98,9 +96,9 @@ static size_t first_odd(const struct sw_run *run, size_t at)
 }
 
 /*
- * What a remount finds of the sectors that were asked for: each is what it was
- * or what it was to be, but for what an erase that was reported to have failed
- * left. From there the job is done again.
+ * What a remount finds of the sectors that were asked for: each is what it was or what it was to
+ * be, but for what an erase that was reported to have failed left. From there the job is done
+ * again.
  */
 static void take_over(struct sw_run *run, bool whole_only)
 {

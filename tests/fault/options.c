@@ -17,10 +17,8 @@ static const struct option OPTIONS[] = {
 
 static int usage(void)
 {
-    fputs("sweep [--all [--at-most N] | --sample N] [--seed N] [--chip CHIP] "
-          "[--loader stub|rom]\n"
-          "      [--line serial|socket] [--scenario NAME] [--fault NAME [--step "
-          "K --variant V]]\n"
+    fputs("sweep [--all [--at-most N] | --sample N] [--seed N] [--chip CHIP] [--loader stub|rom]\n"
+          "      [--line serial|socket] [--scenario NAME] [--fault NAME [--step K --variant V]]\n"
           "      [--without proof|journal] [--verbose]\n",
           stderr);
     return -1;
@@ -88,8 +86,7 @@ bool sw_options_parse(struct sw_options *o, int argc, char **argv)
             return usage() == 0;
     if (optind != argc || (o->step && !o->fault))
         return usage() == 0;
-    /* In memory, where there is such a folder: thousands of journals are synced.
-     */
+    /* In memory, where there is such a folder: thousands of journals are synced. */
     const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR");
     snprintf(o->folder, sizeof(o->folder), "%.40s/sweep.XXXXXX", base ? base : "/tmp");
     if (mkdtemp(o->folder))

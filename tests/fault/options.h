@@ -7,12 +7,10 @@
 struct sw_options {
     uint64_t seed;
     uint32_t sample;  /* points of each cell; 0: all of them */
-    uint32_t at_most; /* of all of a cell: every n-th, so that there are no more;
-                         0: no limit */
+    uint32_t at_most; /* of all of a cell: every n-th, so that there are no more; 0: no limit */
     const char *chip, *loader, *line, *scenario, *fault; /* NULL: every one */
     uint32_t step, variant;                              /* step 0: not one alone */
-    const char *without; /* NULL, or `proof` or `journal`, left out: something
-                            must go wrong */
+    const char *without; /* NULL, or `proof` or `journal`, left out: something must go wrong */
     bool verbose;
     char folder[64]; /* of its own, for what a run needs on disk */
 };

@@ -3,8 +3,8 @@
 #include <string.h>
 
 /*
- * Of a frame: its first bytes, which are header, address and length; some of
- * the rest; its last ones. A longer frame offers no more than these.
+ * Of a frame: its first bytes, which are header, address and length; some of the rest; its last
+ * ones. A longer frame offers no more than these.
  */
 enum { FIRST = 30, SPREAD = 6, LAST = 4, PLACES = FIRST + SPREAD + LAST, BITS = 8, LATES = 5 };
 

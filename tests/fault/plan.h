@@ -1,8 +1,7 @@
 /*
- * What is to go wrong in a run: one fault, at one step, in one of its variants.
- * A step is a frame to or from the board, a command, an erase or page program,
- * an allocation, or a change to the journal's disk, counted from 1 from when
- * the scenario begins.
+ * What is to go wrong in a run: one fault, at one step, in one of its variants. A step is a
+ * frame to or from the board, a command, an erase or page program, an allocation, or a change to
+ * the journal's disk, counted from 1 from when the scenario begins.
  */
 #ifndef SW_PLAN_H
 #define SW_PLAN_H
@@ -74,13 +73,11 @@ const char *sw_fault_name(enum sw_fault fault);
 enum sw_fault sw_fault_find(const char *name); /* SW_FAULTS if there is none */
 enum sw_step sw_fault_step(enum sw_fault fault);
 
-/* How many steps a clean run offers to `fault`, and how many variants at one of
- * them. */
+/* How many steps a clean run offers to `fault`, and how many variants at one of them. */
 uint32_t sw_steps(const struct sw_footprint *print, enum sw_fault fault);
 uint32_t sw_variants(const struct sw_footprint *print, enum sw_fault fault, uint32_t step);
 
-/* The byte of a frame of `len` that a variant means; for a flip, the bit as
- * well. */
+/* The byte of a frame of `len` that a variant means; for a flip, the bit as well. */
 uint32_t sw_variant_at(enum sw_fault fault, uint32_t variant, uint32_t len);
 uint8_t sw_variant_bit(uint32_t variant);
 

@@ -25,9 +25,7 @@ static bool write_stub(struct sw_rig *rig, const char *folder)
     if (!file)
         return false;
     start = start != 0 ? start : 0x40000000;
-    fprintf(file,
-            "{\"entry\": %u, \"text_start\": %u, \"text\": "
-            "\"AAAAAAAAAAAAAAAAAAAAAA==\"}\n",
+    fprintf(file, "{\"entry\": %u, \"text_start\": %u, \"text\": \"AAAAAAAAAAAAAAAAAAAAAA==\"}\n",
             start, start);
     return fclose(file) == 0;
 }

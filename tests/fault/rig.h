@@ -1,7 +1,6 @@
 /*
- * The whole program but for FUSE, over a simulated board in this process: what
- * main.c puts together, mounted and unmounted as it does. Everything runs on
- * the sweep's own time.
+ * The whole program but for FUSE, over a simulated board in this process: what main.c puts
+ * together, mounted and unmounted as it does. Everything runs on the sweep's own time.
  */
 #ifndef SW_RIG_H
 #define SW_RIG_H
@@ -48,12 +47,10 @@ void sw_rig_fill(struct sw_rig *rig, const uint8_t *bytes);
 /* As the program: what fails leaves nothing mounted. */
 enum ef_err sw_rig_mount(struct sw_rig *rig);
 
-/* The error of what could not be written, as the program's exit status tells
- * it. */
+/* The error of what could not be written, as the program's exit status tells it. */
 enum ef_err sw_rig_unmount(struct sw_rig *rig);
 
-/* Waits until nothing is under way, so that the next call begins where it began
- * last time. */
+/* Waits until nothing is under way, so that the next call begins where it began last time. */
 void sw_rig_settle(struct sw_rig *rig);
 
 const uint8_t *sw_rig_flash(const struct sw_rig *rig);

@@ -104,8 +104,7 @@ static void expect_settled(struct sw_run *run, const char *after)
         }
 }
 
-/* fsync, or the flush of close. It may be called after a write that failed, as
- * cp does not look. */
+/* fsync, or the flush of close. It may be called after a write that failed, as cp does not look. */
 static bool do_sync(struct sw_run *run, void *handle, bool closing)
 {
     struct ef_node *node = flash_node(run);
@@ -120,8 +119,7 @@ static bool do_sync(struct sw_run *run, void *handle, bool closing)
     return rc == 0;
 }
 
-/* As a person does who was told that it failed: once more, on the same mount.
- */
+/* As a person does who was told that it failed: once more, on the same mount. */
 static void sync_again(struct sw_run *run, void *handle)
 {
     if (run->again || do_sync(run, handle, false))
@@ -160,8 +158,7 @@ static void restore(struct sw_run *run)
     flash_node(run)->ops->release(flash_node(run), handle);
 }
 
-/* Parts of sectors, one of them read before, over a border of sectors, and a
- * byte. */
+/* Parts of sectors, one of them read before, over a border of sectors, and a byte. */
 static void write_parts(struct sw_run *run, void *handle)
 {
     uint8_t bytes[5000];
@@ -226,8 +223,7 @@ static void mount(struct sw_run *run)
     flash_node(run)->ops->release(flash_node(run), handle);
 }
 
-/* A sector that was asked for, and holds neither what it held nor what it was
- * to hold. */
+/* A sector that was asked for, and holds neither what it held nor what it was to hold. */
 static bool find_torn(const struct sw_run *run, size_t *at)
 {
     const uint8_t *flash = sw_rig_flash(run->rig);

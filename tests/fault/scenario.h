@@ -1,5 +1,4 @@
-/* What is done to a mount while something goes wrong, and what is checked of
- * it. */
+/* What is done to a mount while something goes wrong, and what is checked of it. */
 #ifndef SW_SCENARIO_H
 #define SW_SCENARIO_H
 
@@ -10,8 +9,7 @@ enum { SW_FLASH_MAX = 256 * 1024, SW_WHY_MAX = 200 };
 enum sw_outcome {
     SW_HEALED,   /* nobody noticed: all calls succeeded, and all is right */
     SW_REPORTED, /* a call failed; after a remount all is right */
-    SW_STRAYED,  /* a call failed, and bytes were hit that were not asked for: see
-                    README.md */
+    SW_STRAYED,  /* a call failed, and bytes were hit that nobody asked for: flash.h, `strays` */
     SW_WRONG,
     SW_UNREACHED /* the run went another way, and the step never came */
 };
@@ -33,8 +31,7 @@ struct sw_run {
 
 struct sw_scenario {
     const char *name;
-    void (*before)(struct sw_run *run); /* on the mount, before anything goes
-                                           wrong; may be NULL */
+    void (*before)(struct sw_run *run); /* on the mount, before anything goes wrong; may be NULL */
     void (*body)(struct sw_run *run);
     bool mounts;    /* body does that by itself ... */
     bool unmounts;  /* ... and that */
@@ -49,15 +46,13 @@ enum { SW_SCENARIO_COUNT = 8 };
 const struct sw_scenario *sw_scenario_find(const char *name);
 
 /*
- * Runs it once with `point`, then once more after a remount. *run says what is
- * wrong, or how long the longest call took; run->rig->wire->print what it went
- * through.
+ * Runs it once with `point`, then once more after a remount. *run says what is wrong, or how
+ * long the longest call took; run->rig->wire->print what it went through.
  */
 enum sw_outcome sw_scenario_run(struct sw_run *run, const struct sw_scenario *scenario,
                                 const struct sw_point *point);
 
-/* A sector holds neither what it held nor what was asked for: wrong, but for
- * who was told. */
+/* A sector holds neither what it held nor what was asked for: wrong, but for who was told. */
 void sw_torn(struct sw_run *run, const char *when, size_t at);
 
 /* Notes what is wrong, once. */

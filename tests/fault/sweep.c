@@ -1,9 +1,8 @@
 /*
- * The fault sweep: a scenario is run once clean, and its steps are counted;
- * then once for every step and every way in which that can fail, or for a
- * sample of them. Each run begins on a fresh board and ends with a remount on
- * which all must be right. Prints a table, and for what is wrong the options
- * that run it alone.
+ * The fault sweep: a scenario is run once clean, and its steps are counted; then once for every
+ * step and every way in which that can fail, or for a sample of them. Each run begins on a fresh
+ * board and ends with a remount on which all must be right. Prints a table, and for what is wrong
+ * the options that run it alone.
  */
 #include "cell.h"
 #include "options.h"

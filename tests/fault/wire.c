@@ -31,8 +31,7 @@ static void hang_up(struct sw_wire *w)
     w->in.held_len = 0;
 }
 
-/* Runs what is due. Power that fails in it is back at once. Returns when
- * something is next. */
+/* Runs what is due. Power that fails in it is back at once. Returns when something is next. */
 static int64_t advance(struct sw_wire *w)
 {
     int64_t next = eb_board_advance(w->board, sw_clock_now_ns());
@@ -354,8 +353,7 @@ void sw_wire_port(const struct sw_wire *w, char port[SW_PORT_MAX])
     snprintf(port, SW_PORT_MAX, "sweep:%p", (const void *)w);
 }
 
-/* Linked in place of the program's (--wrap), so that a session opens a wire as
- * any port. */
+/* Linked in place of the program's (--wrap), so that a session opens a wire as any port. */
 enum ef_err wrap_ef_line_open(const char *spec, uint32_t baud, struct ef_log *log,
                               struct ef_line **line) SW_WRAP(ef_line_open);
 enum ef_err wrap_ef_line_open(const char *spec, uint32_t baud, struct ef_log *log,

@@ -1,8 +1,7 @@
 /*
- * The line to a simulated board in this process, and what goes wrong on it.
- * Behind ef_line_open: a session opens it by the name sw_wire_port gives. It
- * belongs to one thread at a time, as any line, and lets the sweep's time pass
- * where a read waits.
+ * The line to a simulated board in this process, and what goes wrong on it. Behind
+ * ef_line_open: a session opens it by the name sw_wire_port gives. It belongs to one thread at a
+ * time, as any line, and lets the sweep's time pass where a read waits.
  */
 #ifndef SW_WIRE_H
 #define SW_WIRE_H
@@ -55,8 +54,7 @@ struct sw_wire {
     } out;
 };
 
-/* A board of `config`, switched on in its loader. NULL with a sentence in
- * `why`. */
+/* A board of `config`, switched on in its loader. NULL with a sentence in `why`. */
 struct sw_wire *sw_wire_new(struct eb_config *config, enum sw_line_kind kind, char *why);
 void sw_wire_free(struct sw_wire *wire);
 
@@ -68,9 +66,8 @@ void sw_wire_arm(struct sw_wire *wire, const struct sw_point *point);
 void sw_wire_disarm(struct sw_wire *wire);
 
 /*
- * After a run: whatever went wrong is over. A board without power is switched
- * on, one that no modem line can bring into its loader is brought there by
- * hand.
+ * After a run: whatever went wrong is over. A board without power is switched on, one that no
+ * modem line can bring into its loader is brought there by hand.
  */
 void sw_wire_mend(struct sw_wire *wire);
 

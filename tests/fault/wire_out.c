@@ -49,8 +49,7 @@ void sw_out_cut(void *ctx, int64_t now_ns)
     w->out.len = end > w->out.pos ? end : w->out.pos;
 }
 
-/* How many bytes are there, and when the next ones will be (0: none are on
- * their way). */
+/* How many bytes are there, and when the next ones will be (0: none are on their way). */
 size_t sw_out_ready(const struct sw_wire *w, int64_t *next_ns)
 {
     int64_t now = sw_clock_now_ns();
