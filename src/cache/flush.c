@@ -158,6 +158,9 @@ enum ef_err ef_cache_flush(struct ef_cache *c, struct ef_patience patience)
             err = ef_cache_wait(c, patience);
         if (err == EF_OK)
             err = c->passes_done >= pass ? c->pass_err : EF_INTERRUPTED;
+        /* Somebody is told. For the pass of a replay nobody waits. */
+        if (err == EF_VERIFY)
+            c->unproven = false;
     } else {
         c->telling++; /* all was written behind */
     }

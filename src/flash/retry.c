@@ -20,9 +20,15 @@ static enum ef_err recover(struct ef_flash *f)
     return err;
 }
 
+/* One that does not answer is waited for as one that has left. */
+static enum ef_err gone_if_silent(enum ef_err recovered)
+{
+    return ef_err_is_transient(recovered) ? EF_GONE : recovered;
+}
+
 static enum ef_err be_in_step(struct ef_flash *f)
 {
-    return ((struct retry *)f)->out_of_step ? recover(f) : EF_OK;
+    return ((struct retry *)f)->out_of_step ? gone_if_silent(recover(f)) : EF_OK;
 }
 
 /*
@@ -43,7 +49,7 @@ static enum ef_err prepare_again(struct ef_flash *f, enum ef_err err, int *attem
     if (recovered != EF_OK) {
         ef_log(f->log, EF_LOG_ERROR, "%s at 0x%x: the board does not answer any more: %s", what,
                (unsigned)addr, ef_err_text(recovered));
-        return ef_err_is_transient(recovered) ? EF_GONE : recovered;
+        return gone_if_silent(recovered);
     }
     if (ef_flash_slowdowns(f->below) == slowdowns)
         return last ? err : EF_OK;

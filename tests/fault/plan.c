@@ -33,6 +33,7 @@ static const struct {
     [SW_FIRMWARE] = {"firmware", SW_STEP_COMMAND},
     [SW_HANG_UP] = {"hang-up", SW_STEP_COMMAND},
     [SW_HANG_UP_AFTER] = {"hang-up-after", SW_STEP_COMMAND},
+    [SW_UNPLUG] = {"unplug", SW_STEP_COMMAND},
     [SW_POWER] = {"power", SW_STEP_FLASH},
     [SW_POWER_HANG_UP] = {"power-hang-up", SW_STEP_FLASH},
     [SW_NO_MEMORY] = {"no-memory", SW_STEP_HOST},
@@ -102,6 +103,8 @@ uint32_t sw_variants(const struct sw_footprint *print, enum sw_fault fault, uint
     case SW_POWER:
     case SW_POWER_HANG_UP:
         return 4; /* the seed picks what is left of the sector: as often */
+    case SW_UNPLUG:
+        return 2; /* it boots into its loader, or into its firmware */
     case SW_DISK_FULL:
     case SW_DISK_BROKEN:
     case SW_DISK_READ_ONLY:

@@ -34,6 +34,7 @@ enum sw_fault {
     SW_FIRMWARE,
     SW_HANG_UP,
     SW_HANG_UP_AFTER,
+    SW_UNPLUG, /* and plugged in again, 3 s later */
     /* At the k-th erase or page program. */
     SW_POWER,
     SW_POWER_HANG_UP,

@@ -14,7 +14,7 @@
 
 #define STUB_NAME "stub.json"
 
-enum { WORK_BAUD = 460800, EN_DELAY_NS = 10000000, SETTLE_NS = 20000 };
+enum { WORK_BAUD = 460800, EN_DELAY_NS = 10000000, SETTLE_NS = 20000, RECONNECT_MS = 10000 };
 
 /* The sixteen bytes of code that the simulated boards take for a stub. */
 static bool write_stub(struct sw_rig *rig, const char *folder)
@@ -102,13 +102,14 @@ void sw_rig_fill(struct sw_rig *rig, const uint8_t *bytes)
     sw_wire_boot(rig->wire, rig->target.line == SW_LINE_SOCKET);
 }
 
-/* As main.c's make_flash. */
+/* As main.c's make_flash, and start_threads. */
 static struct ef_flash *make_flash(struct sw_rig *rig)
 {
     struct ef_session *s = &rig->session;
     struct ef_flash *flash = s->esp.stub ? ef_flash_stub_new(s) : ef_flash_rom_new(s);
     flash = ef_flash_guard_new(flash, &s->guard);
-    return ef_flash_retry_new(rig->unproven ? flash : ef_flash_verify_new(flash));
+    flash = ef_flash_retry_new(rig->unproven ? flash : ef_flash_verify_new(flash));
+    return ef_flash_reconnect_new(flash, RECONNECT_MS, &rig->presence);
 }
 
 static void keep_journal(struct sw_rig *rig)
@@ -130,6 +131,8 @@ static enum ef_err start_threads(struct sw_rig *rig)
     enum ef_err err = ef_worker_start(flash, &rig->worker);
     if (err == EF_OK)
         err = ef_cache_new(rig->worker, rig->session.flash_size, &rig->log, &rig->mount.cache);
+    rig->mount.worker = rig->worker;
+    rig->mount.presence = &rig->presence;
     if (err == EF_OK && !rig->unjournaled)
         keep_journal(rig);
     return err;
@@ -158,6 +161,7 @@ enum ef_err sw_rig_mount(struct sw_rig *rig)
         return err;
     ef_mount_init(&rig->mount, &rig->session, &rig->log, false);
     rig->mount.invalidate = invalidate;
+    ef_presence_init(&rig->presence);
     rig->mounted = true;
     err = start_threads(rig);
     if (err != EF_OK) {
@@ -180,6 +184,7 @@ enum ef_err sw_rig_unmount(struct sw_rig *rig)
         err = ef_cache_flush(rig->mount.cache, (struct ef_patience){0});
     ef_cache_free(rig->mount.cache);
     ef_worker_stop(rig->worker);
+    ef_presence_free(&rig->presence);
     ef_session_close(&rig->session);
     pthread_mutex_destroy(&rig->mount.lock);
     rig->mount.cache = NULL;

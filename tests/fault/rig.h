@@ -25,6 +25,7 @@ struct sw_rig {
     struct ef_session session;
     struct ef_mount mount;
     struct ef_worker *worker;
+    struct ef_presence presence;
     char *info;           /* info.txt of the last mount that came about; owned */
     char stub_path[4096]; /* a small file in the stubs' format */
     char port[SW_PORT_MAX];

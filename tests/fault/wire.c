@@ -16,6 +16,7 @@ enum { FAR_END_BAUD = 115200, BITS_PER_BYTE = 10, COMMAND_MIN = 10 };
 static const int64_t NS_PER_MS = 1000000;
 static const int64_t NS_PER_S = INT64_C(1000) * 1000 * 1000;
 static const int64_t SOON_NS = INT64_C(20) * 1000 * 1000 * 1000;
+static const int64_t AWAY_NS = INT64_C(3) * 1000 * 1000 * 1000;
 static const int64_t FOR_EVER_NS = INT64_C(3600) * 1000 * 1000 * 1000;
 
 struct opened {
@@ -165,12 +166,16 @@ static void command_fails(struct sw_wire *w, const uint8_t *bytes, size_t len)
         to_board(w, bytes, len);
         await_board(w);
     }
-    if (fault == SW_HANG_UP || fault == SW_HANG_UP_AFTER)
+    if (fault == SW_HANG_UP || fault == SW_HANG_UP_AFTER || fault == SW_UNPLUG)
         hang_up(w);
+    if (fault == SW_UNPLUG)
+        w->back_at_ns = sw_clock_now_ns() + AWAY_NS;
     if (fault == SW_SILENCE)
         return;
     w->silent = false;
-    if (fault != SW_HANG_UP && fault != SW_HANG_UP_AFTER)
+    if (fault == SW_UNPLUG)
+        sw_wire_boot(w, w->point.variant % 2 == 0);
+    else if (fault != SW_HANG_UP && fault != SW_HANG_UP_AFTER)
         sw_wire_boot(w, fault != SW_FIRMWARE);
 }
 
@@ -363,6 +368,8 @@ enum ef_err wrap_ef_line_open(const char *spec, uint32_t baud, struct ef_log *lo
     if (sscanf(spec, "sweep:%p", &at) != 1)
         return EF_MISSING;
     struct sw_wire *w = at;
+    if (w->gone && w->back_at_ns && w->back_at_ns <= sw_clock_now_ns())
+        w->gone = false;
     if (w->gone)
         return EF_MISSING;
     struct opened *opened = calloc(1, sizeof(*opened));
@@ -436,6 +443,7 @@ void sw_wire_mend(struct sw_wire *w)
     sw_clock_pass_ns(SOON_NS);
     advance(w);
     w->gone = false;
+    w->back_at_ns = 0;
     w->silent = false;
     w->point = (struct sw_point){0};
     w->in.len = w->in.held_len = 0;

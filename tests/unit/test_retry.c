@@ -115,8 +115,8 @@ static void nothing_is_asked_for_out_of_step(void **state)
         mem_reset_counts(room->mem);
         mem_fail(room->mem, op, 1, EF_TIMEOUT);
         mem_fail(room->mem, MEM_RECOVER, 2, EF_TIMEOUT);
-        assert_int_equal(run(room, op), EF_TIMEOUT);
-        assert_int_equal(run(room, op), EF_TIMEOUT);
+        assert_int_equal(run(room, op), EF_GONE);
+        assert_int_equal(run(room, op), EF_GONE);
         assert_int_equal(run(room, op), EF_OK);
         assert_string_equal(calls(room), ORDER[op]);
         assert_int_equal(run(room, op), EF_OK);
