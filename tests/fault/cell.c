@@ -79,6 +79,7 @@ static void count(struct sw_tally *tally, enum sw_outcome outcome, int64_t longe
     tally->reported += outcome == SW_REPORTED;
     tally->strayed += outcome == SW_STRAYED;
     tally->unreached += outcome == SW_UNREACHED;
+    tally->known += outcome == SW_KNOWN;
     tally->wrong += outcome == SW_WRONG;
     tally->longest_ns = longest_ns > tally->longest_ns ? longest_ns : tally->longest_ns;
 }
@@ -200,20 +201,20 @@ bool sw_cell_count(const struct sw_cell *cell, struct sw_footprint *print)
 
 void sw_tally_head(void)
 {
-    printf("%-10s %-14s %-8s %-5s %-7s %6s %8s %8s %8s %8s %8s %8s %6s %9s\n", "scenario", "fault",
-           "chip", "loader", "line", "steps", "ways", "tried", "healed", "reported", "strayed",
-           "missed", "wrong", "longest");
+    printf("%-10s %-14s %-8s %-5s %-7s %6s %8s %8s %8s %8s %8s %8s %6s %6s %9s\n", "scenario",
+           "fault", "chip", "loader", "line", "steps", "ways", "tried", "healed", "reported",
+           "strayed", "missed", "known", "wrong", "longest");
     fflush(stdout);
 }
 
 static void print_tally(const struct sw_cell *cell, const struct points *p,
                         const struct sw_tally *t)
 {
-    printf("%-10s %-14s %-8s %-5s %-7s %6u %8llu %8u %8u %8u %8u %8u %6u %7.1f s\n",
+    printf("%-10s %-14s %-8s %-5s %-7s %6u %8llu %8u %8u %8u %8u %8u %6u %6u %7.1f s\n",
            cell->scenario->name, sw_fault_name(cell->fault), cell->target->chip,
            sw_loader_name(cell->target), sw_line_name(cell->target), sw_steps(p->print, p->fault),
            (unsigned long long)p->all, t->tried, t->healed, t->reported, t->strayed, t->unreached,
-           t->wrong, (double)t->longest_ns / 1e9);
+           t->known, t->wrong, (double)t->longest_ns / 1e9);
     fflush(stdout);
 }
 
@@ -233,6 +234,7 @@ void sw_cell_sweep(const struct sw_cell *cell, const struct sw_footprint *print,
     sum->reported += shared->tally.reported;
     sum->strayed += shared->tally.strayed;
     sum->unreached += shared->tally.unreached;
+    sum->known += shared->tally.known;
     sum->wrong += shared->tally.wrong;
     munmap(shared, sizeof(*shared));
 }

@@ -15,7 +15,7 @@ struct sw_cell {
 };
 
 struct sw_tally {
-    uint32_t tried, healed, reported, strayed, unreached, wrong;
+    uint32_t tried, healed, reported, strayed, unreached, known, wrong;
     int64_t longest_ns;
 };
 

@@ -63,7 +63,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < TARGET_COUNT; i++)
         sweep_target(&options, &TARGETS[i], &sum);
     sw_rig_clean_up(options.folder);
-    printf("%u runs: %u healed, %u reported, %u strayed, %u not reached, %u wrong\n", sum.tried,
-           sum.healed, sum.reported, sum.strayed, sum.unreached, sum.wrong);
+    printf("%u runs: %u healed, %u reported, %u strayed, %u not reached, %u known, %u wrong\n",
+           sum.tried, sum.healed, sum.reported, sum.strayed, sum.unreached, sum.known, sum.wrong);
+    puts("strayed: a damaged command hit other sectors, and the caller was told.\n"
+         "known: on an ESP8266 without a stub, a damaged FLASH_BEGIN at the mount (README, Stubs)");
     return sum.wrong || sum.tried == 0 ? 1 : 0;
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAR_END_BAUD = 115200, BITS_PER_BYTE = 10, COMMAND_MIN = 10 };
+enum { FAR_END_BAUD = 115200, BITS_PER_BYTE = 10, COMMAND_MIN = 10, OP_AT = 2 };
 
 static const int64_t NS_PER_MS = 1000000;
 static const int64_t NS_PER_S = INT64_C(1000) * 1000 * 1000;
@@ -193,6 +193,7 @@ static void frame_in(struct sw_wire *w)
         to_board(w, bytes, len);
         return;
     }
+    w->hit_op = bytes[OP_AT];
     len = damage(w, w->point.fault, bytes, len);
     if (w->point.fault == SW_LATE_IN) {
         memcpy(w->in.held, bytes, len);
@@ -417,6 +418,7 @@ void sw_wire_arm(struct sw_wire *w, const struct sw_point *point)
     memset(&w->print, 0, sizeof(w->print));
     w->point = *point;
     w->fired = false;
+    w->hit_op = 0;
     w->waits_for_ever = false;
     w->print.flash_ops = (uint32_t)(nor->erase_ops + nor->programs);
     if (sw_fault_step(point->fault) == SW_STEP_FLASH)

@@ -32,6 +32,7 @@ struct sw_wire {
     struct sw_point point;
     atomic_bool armed;
     bool fired, gone, silent;
+    uint8_t hit_op;      /* of the command that a fault of a frame hit, before it did */
     int64_t back_at_ns;  /* gone: until then; 0: for good */
     bool waits_for_ever; /* a read without a deadline was seen */
     struct sw_footprint print;
