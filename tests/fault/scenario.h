@@ -34,10 +34,10 @@ struct sw_scenario {
     const char *name;
     void (*before)(struct sw_run *run); /* on the mount, before anything goes wrong; may be NULL */
     void (*body)(struct sw_run *run);
+    int call_max_s; /* no call takes longer, whatever happens */
     bool mounts;    /* body does that by itself ... */
     bool unmounts;  /* ... and that */
     bool erases;    /* so that who is told of a failure may find sectors torn */
-    int call_max_s; /* no call takes longer, whatever happens */
     bool info;      /* makes sense where there is no flash.bin */
 };
 
