@@ -46,8 +46,8 @@ static enum ef_err expect_same_chip(struct ef_session *s)
         enum ef_err err = ef_chip_detect(&s->esp, &chip, &security);
         if (err != EF_OK || chip == s->chip)
             return err;
-        if (chip == last)
-            return refuse(s, chip->name);
+        if (last && chip == last)
+            return refuse(s, last->name);
         last = chip;
     }
     return EF_VERIFY;
