@@ -112,7 +112,7 @@ static void *watch(void *arg)
     pthread_mutex_lock(&p->watch_lock);
     while (!r->done && quiet_s < p->config->patience_s) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
         pthread_cond_timedwait(&p->over, &p->watch_lock, &until);
         uint64_t now = r->ops + r->reads + r->bytes + r->checks;
@@ -124,6 +124,18 @@ static void *watch(void *arg)
     if (r->stuck)
         _exit(PLAYED_STUCK);
     return NULL;
+}
+
+static void start_watch(struct player *p)
+{
+    pthread_condattr_t attr;
+    pthread_mutex_init(&p->watch_lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->over, &attr);
+    pthread_condattr_destroy(&attr);
+    if (pthread_create(&p->watcher, NULL, watch, p) != 0)
+        abort();
 }
 
 static void end_watch(struct player *p)
@@ -184,10 +196,7 @@ int player_run(const struct plan *plan, const struct player_config *config, stru
     p->config = config;
     p->report = report;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_mutex_init(&p->watch_lock, NULL);
-    pthread_cond_init(&p->over, NULL);
-    if (pthread_create(&p->watcher, NULL, watch, p) != 0)
-        abort();
+    start_watch(p);
     bool mounted = set_up(p);
     if (mounted)
         play(p);
