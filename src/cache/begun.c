@@ -66,7 +66,6 @@ static enum ef_err say(struct ef_cache *c, uint32_t first, uint32_t count, const
     enum ef_err err = make_ready(c);
     if (err != EF_OK)
         return err;
-    ef_witnesses_ask(c);
     pthread_mutex_lock(&c->lock);
     bool anew = c->journal.outdated;
     for (uint32_t i = 0; i < count; i++)
@@ -90,6 +89,8 @@ static enum ef_err say(struct ef_cache *c, uint32_t first, uint32_t count, const
 
 enum ef_err ef_begun_add(struct ef_cache *c, uint32_t first, uint32_t count, const bool *done)
 {
+    if (c->journal.key)
+        ef_witnesses_ask(c);
     pthread_mutex_lock(&c->journal.lock);
     ef_replay_retire(c);
     enum ef_err err = c->journal.key ? say(c, first, count, done) : EF_OK;

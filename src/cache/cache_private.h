@@ -77,8 +77,9 @@ struct ef_cache {
         bool aside;    /* what lies there is to be kept under another name first */
         bool refused;  /* ... or not to be touched */
         const struct ef_board_key *retired; /* NULL, or another journal that is to be */
-        bool asked;                         /* the chip, for witnesses: see witness.h */
-        unsigned witnesses;
+        pthread_mutex_t asking; /* held while the line works, so never taken by its thread */
+        bool asked;             /* the chip, for witnesses: see witness.h; by `asking` */
+        unsigned witnesses;     /* this and what follows: by the cache's lock */
         struct ef_digest witness[EF_WITNESSES];
         uint32_t generation[EF_WITNESSES]; /* of those sectors, when they were asked about */
     } journal;                             /* see begun.h */

@@ -42,16 +42,11 @@ static unsigned count_held(struct ef_cache *c)
     return count;
 }
 
-/* Those that are known here are asked about, too, in vain; it is done once. */
-void ef_witnesses_ask(struct ef_cache *c)
+/* Under the lock: those to be asked about; none where enough are held. */
+static unsigned choose(struct ef_cache *c, struct ef_digest list[EF_WITNESSES],
+                       uint32_t generation[EF_WITNESSES])
 {
-    struct ef_digest list[EF_WITNESSES];
-    uint32_t generation[EF_WITNESSES];
-    uint8_t blank[EF_DIGEST_BYTES];
     unsigned count = 0;
-    if (c->journal.asked)
-        return;
-    pthread_mutex_lock(&c->lock);
     bool enough = count_held(c) >= WITNESSES_MIN;
     for (unsigned i = 0; i < EF_WITNESSES && !enough; i++)
         if (is_untouched(c, ASKED[i])) {
@@ -59,18 +54,37 @@ void ef_witnesses_ask(struct ef_cache *c)
                 (struct ef_digest){.addr = (uint32_t)ASKED[i] * EF_SECTOR, .len = EF_SECTOR};
             generation[count++] = c->sector[ASKED[i]].generation;
         }
+    c->journal.asked = !enough;
+    return count;
+}
+
+static void ask(struct ef_cache *c)
+{
+    struct ef_digest list[EF_WITNESSES];
+    uint32_t generation[EF_WITNESSES];
+    uint8_t blank[EF_DIGEST_BYTES];
+    pthread_mutex_lock(&c->lock);
+    unsigned count = choose(c, list, generation);
     pthread_mutex_unlock(&c->lock);
-    if (enough)
-        return;
-    c->journal.asked = true;
     if (count == 0 || ef_cache_digests(c, list, count) != EF_OK)
         return;
     ef_digest_blank(EF_SECTOR, blank);
+    pthread_mutex_lock(&c->lock);
     for (unsigned i = 0; i < count; i++)
         if (memcmp(list[i].md5, blank, sizeof(blank)) != 0) {
             c->journal.witness[c->journal.witnesses] = list[i];
             c->journal.generation[c->journal.witnesses++] = generation[i];
         }
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Those that are known here are asked about, too, in vain; it is done once. */
+void ef_witnesses_ask(struct ef_cache *c)
+{
+    pthread_mutex_lock(&c->journal.asking);
+    if (!c->journal.asked)
+        ask(c);
+    pthread_mutex_unlock(&c->journal.asking);
 }
 
 static void add(struct ef_cache *c, uint32_t s, const uint8_t *md5)
