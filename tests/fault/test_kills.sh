@@ -17,14 +17,10 @@ check 'the judgement' judges
 check 'without a journal sectors are torn' finds_torn_sectors
 : >"$RUNS"
 check 'kills of the driver' runs kill "${COUNT:-10}"
-check 'a kill, and another one when all is written again' runs repeat "$((${COUNT:-50} / 10))"
+check 'a kill, and another one when all is written again' runs repeat "$((${COUNT:-20} / 10))"
 check 'power losses of the board' runs power "${COUNT:-10}"
-if waits; then
-    check 'power losses of a board that is back soon' runs back "$((${COUNT:-10} / 2))"
-    check 'and then a kill of the driver' runs twice "$((${COUNT:-50} / 10))"
-else
-    skip 'boards that are back soon' 'this driver does not wait'
-fi
+check 'power losses of a board that is back soon' runs back "$((${COUNT:-6} / 2))"
+check 'and then a kill of the driver' runs twice "$((${COUNT:-20} / 10))"
 check 'both at once' runs both "$((${COUNT:-20} / 4))"
-check 'kills of a driver that finishes what another left' runs replay "$((${COUNT:-50} / 10))"
+check 'kills of a driver that finishes what another left' runs replay "$((${COUNT:-30} / 10))"
 table

@@ -6,11 +6,6 @@
 . "$(dirname "$0")/../lib/mount.sh"
 . "$(dirname "$0")/../mount/tools/common.sh"
 
-"$EF_BUILD/espflashfs" --help | grep -q 'reconnect=' || {
-    skip 'unplugged boards' 'this driver does not wait for one'
-    exit 77
-}
-
 TORN=$EF_BUILD/fault/torn
 SIZE=4194304
 AWAY_MS=3000

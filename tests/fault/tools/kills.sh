@@ -20,14 +20,6 @@ KILLER_PID=
 RUNS=$WORK/runs # a line a run: kind, was the journal pending, the numbers of `torn check`
 : "${MOUNT_OPTIONS:=}"
 
-# waits: true of a driver that waits for a board that is gone.
-waits() {
-    "$EF_BUILD/espflashfs" --help | grep -q 'reconnect='
-}
-
-AT_ONCE=
-! waits || AT_ONCE='-o reconnect=0'
-
 # draw SEED: all that the seed decides, but for the plan.
 draw() {
     read -r draw_size draw_chip draw_timing draw_permille draw_late draw_us draw_early \
@@ -148,11 +140,9 @@ cut_off() {
     kill | repeat) board_of_run --flash-timing "$timing" ;;
     *) board_of_run --flash-timing "$timing" --fault power:$((at + 1)) ;;
     esac || return 1
-    # Unquoted on purpose, as above.
-    # shellcheck disable=SC2086
     case $kind in
     back | twice) mount_of_run ;;
-    *) mount_of_run $AT_ONCE ;;
+    *) mount_of_run -o reconnect=0 ;;
     esac || return 1
     case $kind in
     both) kill_driver_at $((at > draw_early ? at - draw_early : 0)) $((draw_us / 10)) ;;
@@ -176,8 +166,6 @@ leave_without_board() {
     wait_driver
     case $DRIVER_STATUS:$writer_status in
     0:0 | 3:1) ;;
-    # Who asked for an erase was told, and nothing else is left to write.
-    0:1) [ -s "$RUN/told" ] || return 1 ;;
     *) say "writer $writer_status, but driver $DRIVER_STATUS" && return 1 ;;
     esac
 }
@@ -316,12 +304,12 @@ judges() {
 
 # The table of all runs so far.
 table() {
-    awk 'BEGIN { printf "# %-7s %5s %8s %7s %8s %8s %8s %6s %6s %6s\n", "kind", "runs", "pending",
-                 "again", "sectors", "old", "new", "told", "torn", "lost" }
+    awk 'BEGIN { printf "# %-7s %5s %8s %7s %8s %8s %8s %6s %6s\n", "kind", "runs", "pending",
+                 "again", "sectors", "old", "new", "torn", "lost" }
          { if (!($1 in runs)) order[++kinds] = $1; runs[$1]++; pending[$1] += $2; again[$1] += $3
-           for (i = 4; i <= 9; i++) sum[$1, i] += $i }
+           for (i = 4; i <= 8; i++) sum[$1, i] += $i }
          END { for (k = 1; k <= kinds; k++) { kind = order[k]
-                 printf "# %-7s %5d %8d %7d %8d %8d %8d %6d %6d %6d\n", kind, runs[kind],
-                        pending[kind], again[kind], sum[kind, 4], sum[kind, 5], sum[kind, 6],
-                        sum[kind, 7], sum[kind, 8], sum[kind, 9] } }' "$RUNS"
+                 printf "# %-7s %5d %8d %7d %8d %8d %8d %6d %6d\n", kind, runs[kind], pending[kind],
+                        again[kind], sum[kind, 4], sum[kind, 5], sum[kind, 6], sum[kind, 7],
+                        sum[kind, 8] } }' "$RUNS"
 }

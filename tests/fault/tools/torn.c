@@ -3,14 +3,12 @@
  *
  *   torn make SEED SIZE FOLDER   an `old` and a `new` image, and the `plan` that leads from one to
  *                                the other; prints how many flash operations that takes, about
- *   torn write FOLDER MOUNT      carries the plan out; what was reported durable goes to `durable`,
- *                                of what erase it was told that it failed, to `told`
- *   torn check FOLDER NAME       judges an image there: prints `sectors old new told torn lost`,
- *                                their numbers; status 1 if any is torn or lost
+ *   torn write FOLDER MOUNT      carries the plan out; what was reported durable goes to `durable`
+ *   torn check FOLDER NAME       judges an image there: prints `sectors old new torn lost`, their
+ *                                numbers; status 1 if any is torn or lost
  *   torn dice SEED N...          prints a number below each N
  *
- * A sector is torn if it is neither old nor new: told, if somebody was; and lost if it is not new,
- * though it was durable.
+ * A sector is torn if it is neither old nor new, and lost if it is not new, though it was durable.
  * No two steps of a plan touch one sector, so a sector is whole if it is as before or after.
  */
 #include "dice.h"
@@ -189,22 +187,10 @@ static int make(const char *seed, const char *size_text, const char *folder)
     write_in(folder, "old", old, size);
     write_in(folder, "new", new, size);
     write_in(folder, "durable", new, 0);
-    write_in(folder, "told", new, 0);
     printf("%u\n", count_operations(old, new, size / SECTOR));
     free(old);
     free(new);
     return 0;
-}
-
-/* A driver that was killed told nobody. */
-static void tell(const char *folder, const struct step *step, int number)
-{
-    if (number == ENOTCONN || number == ECONNABORTED)
-        return;
-    FILE *file = open_in(folder, "told", "ae");
-    fprintf(file, "%u %u\n", step->off, step->len);
-    if (fclose(file) != 0)
-        die("told");
 }
 
 struct writer {
@@ -291,8 +277,6 @@ static int write_plan(const char *folder, const char *mount)
     while (fine && next_step(plan, &step))
         fine = carry_out(&w, &step);
     int number = errno;
-    if (!fine && step.erase)
-        tell(folder, &step, number);
     /* Nothing may be retried: what the last step was promised is what counts. */
     bool closed = close(w.flash) == 0;
     if (fine && closed)
@@ -338,8 +322,7 @@ static int check(const char *folder, const char *name)
     if (new_size != size || now_size != size)
         die(name);
     bool *durable = take_sectors(folder, "durable", sectors);
-    bool *told = take_sectors(folder, "told", sectors);
-    uint32_t olds = 0, news = 0, tolds = 0, torn = 0, lost = 0;
+    uint32_t olds = 0, news = 0, torn = 0, lost = 0;
     for (uint32_t s = 0; s < sectors; s++) {
         const uint8_t *is = now + (size_t)s * SECTOR;
         bool is_new = memcmp(is, new + (size_t)s *SECTOR, SECTOR) == 0;
@@ -348,18 +331,16 @@ static int check(const char *folder, const char *name)
         bool is_lost = durable[s] && !is_new;
         olds += is_old && !is_new;
         news += is_new;
-        tolds += is_torn && told[s];
-        torn += is_torn && !told[s];
+        torn += is_torn;
         lost += is_lost;
-        if ((is_torn || is_lost) && tolds + torn + lost <= SAID_MAX)
+        if ((is_torn || is_lost) && torn + lost <= SAID_MAX)
             say_sector(is_torn ? "torn" : "old, but was durable", s, is);
     }
-    printf("%u %u %u %u %u %u\n", sectors, olds, news, tolds, torn, lost);
+    printf("%u %u %u %u %u\n", sectors, olds, news, torn, lost);
     free(old);
     free(new);
     free(now);
     free(durable);
-    free(told);
     return torn + lost == 0 ? 0 : 1;
 }
 
