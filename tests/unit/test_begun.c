@@ -4,6 +4,8 @@
  */
 #include "begun_room.h"
 
+#include "cache/cache_private.h"
+
 static void in_the_journal_before_the_first_erase(void **state)
 {
     struct begun_room *room = *state;
@@ -171,6 +173,42 @@ static void an_erase_is_in_it_too(void **state)
     assert_int_equal(look(room), EF_JOURNAL_EMPTY);
 }
 
+static bool has_asked(struct begun_room *room)
+{
+    struct ef_cache *c = room->cache.cache;
+    pthread_mutex_lock(&c->lock);
+    bool asked = c->journal.asked;
+    pthread_mutex_unlock(&c->lock);
+    return asked;
+}
+
+/* It ends on the line's thread, which whoever begins a write waits for, to ask for witnesses. */
+static void an_erase_ends_while_witnesses_are_asked_for(void **state)
+{
+    enum { EIGHTH = ROOM_SIZE / EF_WITNESSES };
+    struct begun_room *room = *state;
+    keep(room);
+    for (uint32_t i = 4; i < 7; i++)
+        assert_int_equal(room_read(&room->cache, i * EIGHTH, EF_BLOCK), EF_OK);
+    mem_hold(room->cache.mem, MEM_ERASE);
+    room->cache.addr = AT;
+    room->cache.len = LEN;
+    memset(room->cache.model + AT, 0xFF, LEN);
+    room_start(&room->cache, room_erase_main);
+    mem_await_held(room->cache.mem);
+    assert_false(has_asked(room));
+    /* Known, and different: a write behind begins without a question, but for witnesses. */
+    assert_int_equal(room_write(&room->cache, 4 * EIGHTH, EF_BLOCK, 9), EF_OK);
+    ef_deadline end = ef_deadline_in(30000);
+    while (!has_asked(room) && ef_deadline_left_ms(end) > 0)
+        ef_clock_sleep_ms(1);
+    assert_true(has_asked(room));
+    mem_release(room->cache.mem);
+    assert_int_equal(room_join(&room->cache), EF_OK);
+    assert_int_equal(room_flush(&room->cache), EF_OK);
+    assert_true(room_settled(&room->cache));
+}
+
 static void an_erase_that_failed_is_finished_by_the_next_flush(void **state)
 {
     struct begun_room *room = *state;
@@ -268,6 +306,7 @@ int main(void)
         TEST(what_is_torn_and_written_again_is_recorded_again),
         TEST(what_is_torn_stays_and_goes_first),
         TEST(an_erase_is_in_it_too),
+        TEST(an_erase_ends_while_witnesses_are_asked_for),
         TEST(an_erase_that_failed_is_finished_by_the_next_flush),
         TEST(or_by_the_next_mount),
         TEST(an_erase_that_never_began_is_forgotten),
