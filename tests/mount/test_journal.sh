@@ -61,4 +61,3 @@ check 'unmounted' unmount_board
 check 'the driver ends well' equal 0 "$DRIVER_STATUS"
 check 'no journal is left' [ ! -e "$journal" ]
 check 'every sector is the old or the new one' sectors_are_whole
-finish
