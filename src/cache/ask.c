@@ -13,6 +13,7 @@
  */
 #include "absence.h"
 #include "cache_private.h"
+#include "witness.h"
 
 #include "espflashfs/bytes.h"
 
@@ -54,6 +55,12 @@ enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,
 
 enum ef_err ef_cache_digests(struct ef_cache *c, struct ef_digest *list, size_t count)
 {
+    return ef_cache_digests_for(c, list, count, (struct ef_patience){0});
+}
+
+enum ef_err ef_cache_digests_for(struct ef_cache *c, struct ef_digest *list, size_t count,
+                                 struct ef_patience patience)
+{
     if (count == 0)
         return EF_OK;
     struct ef_job *job = ef_job_new(EF_JOB_DIGESTS, EF_PRIORITY_WRITER, list->addr, list->len);
@@ -64,8 +71,10 @@ enum ef_err ef_cache_digests(struct ef_cache *c, struct ef_digest *list, size_t 
     if (job->list) {
         memcpy(job->list, list, count * sizeof(*list));
         job->count = count;
-        err = ef_worker_run(c->worker, job);
-        note_absence(c, job);
+        ef_worker_submit(c->worker, job);
+        err = ef_worker_wait(c->worker, job, patience.interrupted, patience.user);
+        if (err != EF_INTERRUPTED)
+            note_absence(c, job);
         if (err == EF_OK)
             memcpy(list, job->list, count * sizeof(*list));
     }
@@ -184,6 +193,9 @@ static enum ef_err keep_alike(struct ef_cache *c, const struct ef_asked *a, uint
         list[k] = (struct ef_digest){.addr = (a->first + at[k]) * EF_SECTOR, .len = GLIMPSE};
     enum ef_err err = ef_cache_digests(c, list, *count);
     uint32_t kept = 0;
+    for (uint32_t k = 0; k < *count && err == EF_OK && a->seen; k++)
+        if (at[k] % EF_SEEN_EVERY == 0)
+            ef_seen_note(a->seen, &list[k]);
     for (uint32_t k = 0; k < *count && err == EF_OK; k++)
         if (says(&list[k], ours(a, at[k])))
             at[kept++] = at[k];

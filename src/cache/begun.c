@@ -21,8 +21,10 @@ static enum ef_err compose(struct ef_cache *c)
                                      .addr = s * EF_SECTOR,
                                      .len = EF_SECTOR,
                                      .bytes = blank ? NULL : bytes};
-        if (!ef_journal_add(file, &row))
+        if (!ef_journal_add(file, &row)) {
+            ef_log(c->log, EF_LOG_ERROR, "refused: more is begun than a journal has room for");
             return EF_NO_SPACE;
+        }
     }
     ef_witnesses_add(c);
     return EF_OK;
@@ -61,39 +63,49 @@ static enum ef_err make_ready(struct ef_cache *c)
     return err;
 }
 
-static enum ef_err say(struct ef_cache *c, uint32_t first, uint32_t count, const bool *done)
+static enum ef_err say(struct ef_cache *c, uint32_t first, uint32_t count, const bool *done,
+                       const struct ef_seen *seen)
 {
     enum ef_err err = make_ready(c);
     if (err != EF_OK)
         return err;
     pthread_mutex_lock(&c->lock);
-    bool anew = c->journal.outdated;
+    bool anew = c->journal.outdated || c->sector[first].erasing;
     for (uint32_t i = 0; i < count; i++)
         if (!(done && done[i]) && !c->sector[first + i].begun) {
             c->sector[first + i].begun = EF_BEGUN_SAID;
             anew = true;
         }
     /* A record that has all of them, as the one that is replayed, asks for no room on the disk. */
-    err = anew ? compose(c) : EF_OK;
+    if (anew) {
+        ef_witnesses_was(c, seen);
+        err = compose(c);
+    }
     c->journal.outdated = anew && err != EF_OK;
     pthread_mutex_unlock(&c->lock);
-    if (anew && err == EF_OK)
+    if (anew && err == EF_OK) {
+        /* One that failed may be on the disk all the same, not synced: it is to go as well. */
+        c->journal.recorded = true;
         err = ef_journal_commit(c->journal.file);
+    }
     pthread_mutex_lock(&c->lock);
     settle_said(c, err == EF_OK ? EF_BEGUN : EF_BEGUN_NOT);
     c->journal.outdated = c->journal.outdated || err != EF_OK;
     pthread_mutex_unlock(&c->lock);
-    c->journal.recorded = c->journal.recorded || err == EF_OK;
     return err;
 }
 
-enum ef_err ef_begun_add(struct ef_cache *c, uint32_t first, uint32_t count, const bool *done)
+enum ef_err ef_begun_add(struct ef_cache *c, uint32_t first, uint32_t count, const bool *done,
+                         const struct ef_seen *seen, struct ef_patience patience)
 {
-    if (c->journal.key)
-        ef_witnesses_ask(c);
+    enum ef_err asked = c->journal.key ? ef_witnesses_ask(c, patience) : EF_OK;
+    if (c->journal.key && asked != EF_INTERRUPTED)
+        asked = ef_witnesses_ask_near(c, first, count, patience);
+    if (asked == EF_INTERRUPTED)
+        return asked;
     pthread_mutex_lock(&c->journal.lock);
     ef_replay_retire(c);
-    enum ef_err err = c->journal.key ? say(c, first, count, done) : EF_OK;
+    enum ef_err err = c->journal.key ? say(c, first, count, done, seen) : EF_OK;
     pthread_mutex_unlock(&c->journal.lock);
     return err;
 }
@@ -104,6 +116,7 @@ void ef_begun_take(struct ef_cache *c, uint32_t s, const uint8_t *bytes)
     uint8_t *data = ef_sector_data(c, s);
     uint32_t lo = sector->dirty ? sector->lo : EF_SECTOR;
     uint32_t hi = sector->dirty ? sector->hi : EF_SECTOR;
+    sector->begun = EF_BEGUN;
     if (sector->dirty && sector->have)
         return;
     for (uint32_t i = 0; i < EF_SECTOR; i++)
@@ -115,7 +128,6 @@ void ef_begun_take(struct ef_cache *c, uint32_t s, const uint8_t *bytes)
     ef_sector_set_dirty(c, s);
     ef_sector_set_have(c, s);
     ef_sector_set_blank(c, s, ef_bytes_blank(data, EF_SECTOR));
-    sector->begun = EF_BEGUN;
 }
 
 void ef_begun_end_erase(struct ef_cache *c, uint32_t first, uint32_t end)
@@ -125,6 +137,13 @@ void ef_begun_end_erase(struct ef_cache *c, uint32_t first, uint32_t end)
             c->sector[s].begun = EF_BEGUN_NOT;
 }
 
+static void set_outdated(struct ef_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->journal.outdated = true;
+    pthread_mutex_unlock(&c->lock);
+}
+
 void ef_begun_end(struct ef_cache *c, bool anew)
 {
     pthread_mutex_lock(&c->journal.lock);
@@ -132,9 +151,11 @@ void ef_begun_end(struct ef_cache *c, bool anew)
         pthread_mutex_lock(&c->lock);
         bool any = any_begun(c);
         bool composed = any && anew && compose(c) == EF_OK;
+        if (any && anew)
+            c->journal.outdated = !composed;
         pthread_mutex_unlock(&c->lock);
-        if (composed)
-            (void)ef_journal_commit(c->journal.file);
+        if (composed && ef_journal_commit(c->journal.file) != EF_OK)
+            set_outdated(c);
         if (!any && ef_journal_done(c->journal.file) == EF_OK) {
             c->journal.recorded = false;
             c->journal.unsettled = true;
@@ -153,6 +174,7 @@ void ef_begun_settle(struct ef_cache *c)
 
 void ef_begun_close(struct ef_cache *c)
 {
+    ef_begun_settle(c);
     ef_journal_close(c->journal.file);
     c->journal.file = NULL;
 }

@@ -20,10 +20,12 @@ enum ef_begun {
 
 /*
  * Sectors [first, first+count), but for those of which done[i] (NULL: none), are about to be erased
- * or written. They are dirty and whole, or marked as erasing. What fails, fails before anything is
- * erased; EF_GUARDED where a newer program's journal is not to be touched.
+ * or written, and `seen` is what the chip holds in some of them. They are dirty and whole, or
+ * marked as erasing. Waits for the line with patience, for the disk without. What fails, fails
+ * before anything is erased; EF_GUARDED where a newer program's journal is not to be touched.
  */
-enum ef_err ef_begun_add(struct ef_cache *c, uint32_t first, uint32_t count, const bool *done);
+enum ef_err ef_begun_add(struct ef_cache *c, uint32_t first, uint32_t count, const bool *done,
+                         const struct ef_seen *seen, struct ef_patience patience);
 
 /*
  * Under the lock: an erase or a write of the sector was begun and cut off. It is dirty, and to hold
@@ -43,7 +45,7 @@ void ef_begun_end(struct ef_cache *c, bool anew);
 /* A flush ended: what is not begun any more will not come back, whatever becomes of the host. */
 void ef_begun_settle(struct ef_cache *c);
 
-/* Closes the journal; at the end. */
+/* Settles and closes the journal; at the end. */
 void ef_begun_close(struct ef_cache *c);
 
 #endif

@@ -152,7 +152,6 @@ enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log 
     }
     pthread_mutex_init(&c->lock, NULL);
     pthread_mutex_init(&c->journal.lock, NULL);
-    pthread_mutex_init(&c->journal.asking, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -236,7 +235,6 @@ void ef_cache_free(struct ef_cache *c)
     ef_begun_close(c);
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->journal.lock);
-    pthread_mutex_destroy(&c->journal.asking);
     pthread_cond_destroy(&c->changed);
     release(c);
 }

@@ -14,6 +14,10 @@ enum {
     EF_WINDOW_SECTORS = 8 * EF_RUN_SECTORS,   /* unwritten at most: one stretch fills up while
                                                  the one before it is worked on ... */
     EF_WITNESSES = 8, /* sectors that tell if somebody else has written to the board */
+    EF_NEAR = 2,      /* ... those beside it ... */
+    EF_SEEN_MAX = 8,  /* ... and of one piece of work, one of so many of whose sectors, ... */
+    EF_SEEN_EVERY = EF_STRETCH_SECTORS / EF_SEEN_MAX,
+    EF_WAS_MAX = 32, /* ... or of all that is begun, some whose earlier contents do */
     EF_BLANK_SECTORS = 64 * EF_RUN_SECTORS /* ... and so many blank ones, which cost little,
                                               and least where all are seen at once */
 };
@@ -38,6 +42,12 @@ struct sector {
     uint32_t generation; /* counts changes, so that a flush sees what came after its copy */
     uint32_t told;       /* which telling of the cache's it became clean in: see absence.h */
     uint8_t md5[EF_DIGEST_BYTES];
+};
+
+/* What the chip holds in some sectors, or in the beginnings of them. */
+struct ef_seen {
+    unsigned count;
+    struct ef_digest digest[EF_SEEN_MAX];
 };
 
 struct fetch {
@@ -73,18 +83,23 @@ struct ef_cache {
         struct ef_journal *file;        /* NULL: not open yet */
         bool recorded;                  /* it holds a record of this board */
         bool unsettled;                 /* it held one, and the disk may not know yet */
-        bool outdated; /* ... and not what begun sectors are to hold by now; by the cache\'s lock */
+        bool outdated; /* ... and not what begun sectors are to hold by now; by the cache's lock */
         bool aside;    /* what lies there is to be kept under another name first */
         bool refused;  /* ... or not to be touched */
         const struct ef_board_key *retired; /* NULL, or another journal that is to be */
-        pthread_mutex_t asking; /* held while the line works, so never taken by its thread */
-        bool asked;             /* the chip, for witnesses: see witness.h; by `asking` */
-        unsigned witnesses;     /* this and what follows: by the cache's lock */
+        /* The chip, for witnesses: see witness.h. Guarded by the cache's lock. */
+        bool asked;
+        unsigned witnesses;
         struct ef_digest witness[EF_WITNESSES];
         uint32_t generation[EF_WITNESSES]; /* of those sectors, when they were asked about */
-    } journal;                             /* see begun.h */
-    int64_t others_at_ms;                  /* when a reader last came beside work for others */
-    unsigned erases;                       /* under way */
+        unsigned near_count;
+        struct ef_digest near[EF_NEAR]; /* of the sectors beside a small piece of work */
+        uint32_t near_generation[EF_NEAR];
+        unsigned was_count;
+        struct ef_digest was[EF_WAS_MAX]; /* of some that are begun, before they were */
+    } journal;                            /* see begun.h */
+    int64_t others_at_ms;                 /* when a reader last came beside work for others */
+    unsigned erases;                      /* under way */
     uint32_t dirty_count;
     uint32_t complete_count; /* dirty and whole: fit to be written behind */
     uint32_t blank_count;
@@ -166,6 +181,10 @@ enum ef_err ef_cache_digest(struct ef_cache *c, uint32_t first, uint32_t count,
 /* The same for any ranges at once, never interrupted. */
 enum ef_err ef_cache_digests(struct ef_cache *c, struct ef_digest *list, size_t count);
 
+/* ... or as long as the caller wants to wait. */
+enum ef_err ef_cache_digests_for(struct ef_cache *c, struct ef_digest *list, size_t count,
+                                 struct ef_patience patience);
+
 /*
  * What a run of sectors is to hold, and which of them the chip holds already: for
  * ef_ask_run. Without the lock.
@@ -177,6 +196,7 @@ struct ef_asked {
         *before;  /* of blank ones: NULL, or what the chip holds in the sector in front ... */
     uint32_t gap; /* ... of so many other blank ones */
     bool *held;   /* out: set where the chip is proven to hold it */
+    struct ef_seen *seen; /* out: what was seen on the way of what it holds, unproven */
 };
 
 /*

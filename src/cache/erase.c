@@ -1,6 +1,7 @@
 #include "absence.h"
 #include "begun.h"
 #include "cache_private.h"
+#include "witness.h"
 
 #include "espflashfs/bytes.h"
 
@@ -111,9 +112,15 @@ static enum ef_err give_up(struct ef_cache *c, uint32_t first, uint32_t end, enu
 static enum ef_err queue_erase(struct ef_cache *c, uint32_t first, uint32_t end,
                                struct ef_patience patience)
 {
-    enum ef_err err = ef_begun_add(c, first, end - first, NULL);
-    if (err != EF_OK)
-        return give_up(c, first, end, err);
+    struct ef_seen seen = {0};
+    enum ef_err err = c->journal.key ? ef_seen_ask(c, first, end - first, &seen, patience) : EF_OK;
+    if (err != EF_INTERRUPTED)
+        err = ef_begun_add(c, first, end - first, NULL, &seen, patience);
+    if (err != EF_OK) {
+        give_up(c, first, end, err);
+        ef_begun_end(c, true);
+        return err;
+    }
     struct erase *e = malloc(sizeof(*e));
     struct ef_job *job =
         ef_job_new(EF_JOB_ERASE, EF_PRIORITY_WRITER, first * EF_SECTOR, (end - first) * EF_SECTOR);
@@ -161,6 +168,9 @@ static enum ef_err erase_if_needed(struct ef_cache *c, uint32_t first, uint32_t 
     mark_erasing(c, first, end, false);
     ef_evict(c);
     pthread_mutex_unlock(&c->lock);
+    /* What is blank may have been torn, and the record have other plans with it. */
+    if (blank)
+        ef_begun_end(c, true);
     return err;
 }
 
@@ -181,8 +191,11 @@ enum ef_err ef_cache_erase(struct ef_cache *c, uint64_t off, uint64_t len,
     if (err != EF_OK)
         return err;
     err = erase_if_needed(c, first, end, patience);
+    if (err != EF_OK)
+        return err;
+    ef_begun_settle(c);
     pthread_mutex_lock(&c->lock);
     bool suspect = c->suspect || c->healing;
     pthread_mutex_unlock(&c->lock);
-    return err == EF_OK && suspect ? ef_cache_flush(c, patience) : err;
+    return suspect ? ef_cache_flush(c, patience) : EF_OK;
 }

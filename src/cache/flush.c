@@ -165,5 +165,8 @@ enum ef_err ef_cache_flush(struct ef_cache *c, struct ef_patience patience)
         c->telling++; /* all was written behind */
     }
     pthread_mutex_unlock(&c->lock);
+    /* What was written behind, and all of it, had no pass. */
+    if (err == EF_OK)
+        ef_begun_settle(c);
     return err;
 }

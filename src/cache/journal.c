@@ -101,6 +101,7 @@ static uint32_t content_of(const struct ef_journal_row *row)
     case EF_JOURNAL_BYTES:
         return row->len;
     case EF_JOURNAL_WITNESS:
+    case EF_JOURNAL_WAS:
         return EF_DIGEST_BYTES;
     default:
         return 0;
@@ -150,8 +151,9 @@ static enum ef_journal_found take_rows(struct ef_journal *j)
         const uint8_t *at = j->record + HEADER + (size_t)i * ROW;
         uint32_t kind = ef_le32(at + 8);
         struct ef_journal_row row = {.addr = ef_le32(at), .len = ef_le32(at + 4), .bytes = bytes};
-        if (kind > EF_JOURNAL_WITNESS || row.len == 0 || row.addr % EF_SECTOR ||
-            row.len % EF_SECTOR || !ef_range_fits(row.addr, row.len, size))
+        bool part = kind == EF_JOURNAL_WAS && row.len < EF_SECTOR;
+        if (kind > EF_JOURNAL_WAS || row.len == 0 || row.addr % EF_SECTOR ||
+            (row.len % EF_SECTOR && !part) || !ef_range_fits(row.addr, row.len, size))
             return EF_JOURNAL_DAMAGED;
         if (!ef_range_fits(row.addr, row.len, j->key->flash_size))
             found = EF_JOURNAL_FOREIGN;
@@ -289,7 +291,7 @@ bool ef_journal_add(struct ef_journal *j, const struct ef_journal_row *row)
     struct ef_journal_row *last = j->count ? &j->row[j->count - 1] : NULL;
     if (len > EF_JOURNAL_MAX - j->content_len)
         return false;
-    bool joins = last && last->kind == row->kind && row->kind != EF_JOURNAL_WITNESS &&
+    bool joins = last && last->kind == row->kind && ef_journal_is_work(row->kind) &&
                  last->addr + last->len == row->addr;
     if (!joins && j->count == EF_JOURNAL_ROWS_MAX)
         return false;

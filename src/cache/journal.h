@@ -22,7 +22,7 @@
 
 enum {
     EF_JOURNAL_VERSION = 1,
-    EF_JOURNAL_ROWS_MAX = 1024,
+    EF_JOURNAL_ROWS_MAX = 2048,      /* more than may wait to be written, each for itself */
     EF_JOURNAL_MAX = 2 * 1024 * 1024 /* bytes of contents in one record: what is torn, and a run */
 };
 
@@ -31,14 +31,23 @@ enum ef_journal_kind {
     EF_JOURNAL_BYTES, /* ... to hold these bytes */
     /* One that was not touched, and its MD5: whether it still is tells if somebody else has
      * written to the board since. */
-    EF_JOURNAL_WITNESS
+    EF_JOURNAL_WITNESS,
+    /* The MD5 that one, or the first bytes of it, had before the work: what is neither that, nor
+     * blank, nor what it is to be, was written by somebody else, or is torn itself. */
+    EF_JOURNAL_WAS
 };
+
+/* True for what is work, false for what only tells about it. */
+static inline bool ef_journal_is_work(enum ef_journal_kind kind)
+{
+    return kind <= EF_JOURNAL_BYTES;
+}
 
 /* Neighbouring sectors of the flash. */
 struct ef_journal_row {
     enum ef_journal_kind kind;
     uint32_t addr, len;   /* bytes */
-    const uint8_t *bytes; /* BYTES: len of them; WITNESS: the MD5 */
+    const uint8_t *bytes; /* BYTES: len of them; WITNESS, WAS: the MD5 */
 };
 
 enum ef_journal_found {

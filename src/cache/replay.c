@@ -14,7 +14,7 @@ static void replay(struct ef_cache *c)
     const struct ef_journal_row *rows = ef_journal_rows(c->journal.file, &count);
     pthread_mutex_lock(&c->lock);
     for (size_t i = 0; i < count; i++)
-        for (uint32_t at = 0; at < rows[i].len && rows[i].kind != EF_JOURNAL_WITNESS;
+        for (uint32_t at = 0; at < rows[i].len && ef_journal_is_work(rows[i].kind);
              at += EF_SECTOR, sectors++)
             ef_begun_take(c, (rows[i].addr + at) / EF_SECTOR,
                           rows[i].kind == EF_JOURNAL_BYTES ? rows[i].bytes + at : NULL);
@@ -150,7 +150,7 @@ static bool is_pending(struct ef_cache *c, const struct ef_board_key *key, bool 
     enum ef_journal_found found = EF_JOURNAL_EMPTY;
     bool looked = ef_journal_open(key, true, c->log, &file, &found) == EF_OK;
     ef_journal_close(file);
-    return looked ? found == EF_JOURNAL_PENDING : unless;
+    return looked ? found == EF_JOURNAL_PENDING || found == EF_JOURNAL_NEWER : unless;
 }
 
 void ef_cache_keep_journal(struct ef_cache *c, const struct ef_board_key *key, bool read_only)

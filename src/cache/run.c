@@ -5,6 +5,7 @@
 #include "absence.h"
 #include "begun.h"
 #include "telling.h"
+#include "witness.h"
 
 #include "espflashfs/bytes.h"
 
@@ -34,6 +35,7 @@ struct run {
     bool blind;        /* this chip tells nothing of what it holds */
     uint64_t absences; /* of the board, when the run was begun */
     bool upset;        /* it was away since: what was asked about is asked about anew */
+    struct ef_seen seen;
 };
 
 static bool is_blank(const struct ef_cache *c, const struct run *r, uint32_t i)
@@ -159,6 +161,13 @@ static void digest_wanted(const struct ef_cache *c, struct run *r)
     }
 }
 
+static void note_known(struct run *r, uint32_t i)
+{
+    struct ef_digest d = {.addr = (r->first + i) * EF_SECTOR, .len = EF_SECTOR};
+    memcpy(d.md5, r->chip[i], EF_DIGEST_BYTES);
+    ef_seen_note(&r->seen, &d);
+}
+
 static enum ef_err find_differences(struct ef_cache *c, struct run *r)
 {
     bool held[EF_BLANK_SECTORS] = {false};
@@ -167,7 +176,8 @@ static enum ef_err find_differences(struct ef_cache *c, struct run *r)
                              .data = r->blank ? NULL : c->run,
                              .before = r->behind ? c->run : NULL,
                              .gap = r->gap,
-                             .held = held};
+                             .held = held,
+                             .seen = &r->seen};
     digest_wanted(c, r);
     for (uint32_t i = 0; i < r->count && !r->blind;) {
         uint32_t n = 0;
@@ -184,6 +194,8 @@ static enum ef_err find_differences(struct ef_cache *c, struct run *r)
             memcpy(r->chip[i], r->md5[i], EF_DIGEST_BYTES);
         r->known[i] = (r->known[i] || held[i]) && !r->torn[i];
         r->done[i] = r->known[i] && memcmp(r->chip[i], r->md5[i], EF_DIGEST_BYTES) == 0;
+        if (r->known[i] && !r->done[i] && i % EF_SEEN_EVERY == 0)
+            note_known(r, i);
     }
     return EF_OK;
 }
@@ -315,7 +327,7 @@ static enum ef_err put_differences_down(struct ef_cache *c, struct run *r)
     for (uint32_t i = 0; i < r->count && r->done[i];)
         if (++i == r->count)
             return EF_OK;
-    enum ef_err first = ef_begun_add(c, r->first, r->count, r->done);
+    enum ef_err first = ef_begun_add(c, r->first, r->count, r->done, &r->seen, FOREVER);
     if (first == EF_OK)
         first = erase_first(c, r);
     if (first != EF_OK)

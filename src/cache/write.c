@@ -10,9 +10,12 @@ static bool joins(const struct sector *sector, uint32_t lo, uint32_t hi)
     return !sector->dirty || (lo <= sector->hi && hi >= sector->lo);
 }
 
+/* One that waits to be blank counts for little, and for more once it is to hold something. */
 static bool window_full(const struct ef_cache *c, const struct sector *sector)
 {
-    return !sector->dirty && ef_window_is_full(c);
+    if (sector->dirty)
+        return sector->blank && c->dirty_count - c->blank_count >= EF_WINDOW_SECTORS;
+    return ef_window_is_full(c);
 }
 
 /* Waits, the lock released meanwhile, until [lo, hi) of sector `s` may be put down. */

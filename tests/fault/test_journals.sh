@@ -222,8 +222,8 @@ test_others() {
     again
     printf '\002' | dd of="$XDG_STATE_HOME/$JOURNAL" bs=1 seek=16 conv=notrunc status=none
     remember
-    row 'of a newer version, journal=none' 'mounted, 0 | ok | some | torn+new | same' 'mounted' \
-        -o journal=none
+    row 'of a newer version, journal=none' 'mounted, 0 | ok | some | torn+new | none+old' \
+        'it is kept as journal.old when' -o journal=none
 }
 
 test_damage() {

@@ -8,6 +8,7 @@
 
 #include "cache_room.h"
 
+#include "cache/cache_private.h"
 #include "cache/journal.h"
 
 #include <fcntl.h>
