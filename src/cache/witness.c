@@ -234,9 +234,9 @@ static enum ef_err ask_told(struct ef_cache *c, enum ef_journal_kind kind, struc
 }
 
 /*
- * What was erased or written when the work ended may hold anything, but that is one block: where it
- * is no more, another sector has to have changed as well. An erase of the chip as a whole is not
- * told from a stranger, who would lose everything.
+ * What was erased or written when the work ended may hold anything, but that is one block a time
+ * that power failed: of what is spread over the work, the smaller part. An erase of the chip as a
+ * whole that was cut off is not told from a stranger, who would lose everything.
  */
 enum ef_err ef_witnesses_judge(struct ef_cache *c, bool *others)
 {
@@ -244,7 +244,6 @@ enum ef_err ef_witnesses_judge(struct ef_cache *c, bool *others)
     size_t count;
     size_t changed = 0;
     size_t strange = 0;
-    uint32_t block = 0;
     const struct ef_journal_row *rows = ef_journal_rows(c->journal.file, &count);
     *others = false;
     enum ef_err err = ask_told(c, EF_JOURNAL_WITNESS, &t);
@@ -254,13 +253,9 @@ enum ef_err ef_witnesses_judge(struct ef_cache *c, bool *others)
         changed += memcmp(t.is[i].md5, t.row[i]->bytes, EF_DIGEST_BYTES) != 0;
     *others = t.count >= WITNESSES_MIN && changed * 2 > t.count;
     err = ask_told(c, EF_JOURNAL_WAS, &t);
-    for (size_t i = 0; i < t.count && err == EF_OK; i++) {
-        if (is_of_work(rows, count, t.row[i], &t.is[i]))
-            continue;
-        *others = *others || (strange > 0 && block != t.is[i].addr / EF_BLOCK);
-        block = t.is[i].addr / EF_BLOCK;
-        strange++;
-    }
-    *others = *others || (changed > 0 && strange > 1 && strange == t.count);
+    for (size_t i = 0; i < t.count && err == EF_OK; i++)
+        strange += !is_of_work(rows, count, t.row[i], &t.is[i]);
+    *others = *others || (t.count >= WITNESSES_MIN && strange * 2 > t.count) ||
+              (changed > 0 && strange > 1 && strange == t.count);
     return err;
 }

@@ -83,6 +83,8 @@ static ssize_t erase_write(struct ef_node *node, void *handle, const uint8_t *bu
     why[0] = '\0';
     if (err == EF_INTERRUPTED)
         snprintf(why, sizeof(why), "erase: interrupted; an erase that had begun goes on");
+    else if (err != EF_OK && ef_cache_state(m->cache).dirty_sectors == 0)
+        snprintf(why, sizeof(why), "erase: %s: nothing was erased", ef_err_text(err));
     else if (err != EF_OK)
         snprintf(
             why, sizeof(why),

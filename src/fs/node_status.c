@@ -46,9 +46,14 @@ static void print_present(FILE *out, const struct ef_worker_activity *activity)
         fprintf(out, "State: idle\n");
 }
 
-static void print_error(FILE *out, const struct ef_worker_activity *activity)
+static void print_error(FILE *out, const struct ef_worker_activity *activity, enum ef_err flush_err)
 {
-    if (activity->failed.err == EF_OK)
+    /* Of the disk that the journal is on, for instance: nothing failed on the line. */
+    bool hosts = flush_err == EF_NO_SPACE || flush_err == EF_READ_ONLY || flush_err == EF_ACCESS ||
+                 flush_err == EF_BUSY || flush_err == EF_NOMEM || flush_err == EF_GUARDED;
+    if (hosts)
+        fprintf(out, "Last error: not written: %s\n", ef_err_text(flush_err));
+    else if (activity->failed.err == EF_OK)
         fprintf(out, "Last error: none\n");
     else
         fprintf(out, "Last error: %s at 0x%x: %s\n", kind_text(activity->failed.kind),
@@ -78,7 +83,7 @@ static char *status_text(struct ef_mount *m)
     fprintf(out, "Dirty sectors: %u\nReconnections: %u\nSlowdowns: %llu\n",
             (unsigned)cache.dirty_sectors, now.reconnections,
             (unsigned long long)activity.slowdowns);
-    print_error(out, &activity);
+    print_error(out, &activity, cache.flush_err);
     if (fclose(out) != 0) {
         free(text);
         return NULL;

@@ -205,7 +205,9 @@ static int finish(struct program *p, int status)
 {
     if (p->mount.cache && !p->options.read_only &&
         ef_cache_flush(p->mount.cache, (struct ef_patience){0}) != EF_OK) {
-        ef_log(&p->log, EF_LOG_ERROR, "unmounted with unwritten data: flash.bin is incomplete");
+        ef_log(&p->log, EF_LOG_ERROR,
+               "unmounted with unwritten data: flash.bin is incomplete: mount the board again, "
+               "which finishes what was begun, and write the image again");
         status = EXIT_DATA_LOST;
     }
     ef_cache_free(p->mount.cache);
