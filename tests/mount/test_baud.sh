@@ -181,7 +181,8 @@ remembers() {
 
 private() {
     equal 600 "$(stat -c %a "$RATES_FILE")" &&
-        equal 700 "$(stat -c %a "${RATES_FILE%/*}")" && equal rates "$(ls -A "${RATES_FILE%/*}")"
+        equal 700 "$(stat -c %a "${RATES_FILE%/*}")" &&
+        equal "$RATES_FILE" "$(find "${RATES_FILE%/*}" -maxdepth 1 -type f)"
 }
 
 # The one entry, with another age or other rates.
