@@ -61,13 +61,26 @@ static bool may_stray(enum sw_fault fault)
     return fault == SW_FLIP_IN || fault == SW_CUT_IN || fault == SW_DOUBLE_IN;
 }
 
+/* The bit by which a stub's READ_FLASH is its ERASE_FLASH: the second of the command's code. */
+static bool turns_read_into_erase(const struct sw_run *run, const struct sw_point *point)
+{
+    enum { OP_AT = 2, ANY_LEN = 64 };
+    return point->fault == SW_FLIP_IN && run->rig->wire->hit_op == EF_OP_READ_FLASH &&
+           sw_variant_at(point->fault, point->variant, ANY_LEN) == OP_AT &&
+           (EF_OP_READ_FLASH ^ sw_variant_bit(point->variant)) == EF_OP_ERASE_FLASH;
+}
+
 /*
  * Without a stub the flash of an ESP8266 is attached, for info.txt, by a FLASH_BEGIN that erases
- * nothing. If one damaged bit gives it a size it does, and nothing tells: README.md, "Stubs".
+ * nothing. If one damaged bit gives it a size it does, and nothing tells. And where a stub's read
+ * has become an erase of the chip, and the board does not answer for so long that it is reset, its
+ * answer, which would tell, is not heard. README.md, "Stubs", says both.
  */
 static bool is_known(const struct sw_run *run, const struct sw_point *point)
 {
     const struct sw_rig *rig = run->rig;
+    if (turns_read_into_erase(run, point))
+        return true;
     return may_stray(point->fault) && rig->wire->hit_op == EF_OP_FLASH_BEGIN && !rig->target.stub &&
            strcmp(rig->target.chip, "esp8266") == 0;
 }

@@ -66,6 +66,8 @@ int main(int argc, char **argv)
     printf("%u runs: %u healed, %u reported, %u strayed, %u not reached, %u known, %u wrong\n",
            sum.tried, sum.healed, sum.reported, sum.strayed, sum.unreached, sum.known, sum.wrong);
     puts("strayed: a damaged command hit other sectors, and the caller was told.\n"
-         "known: on an ESP8266 without a stub, a damaged FLASH_BEGIN at the mount (README, Stubs)");
+         "known: on an ESP8266 without a stub, a damaged FLASH_BEGIN at the mount; with one, a bit "
+         "that\n"
+         "makes an erase of the chip of a read (README, Stubs)");
     return sum.wrong || sum.tried == 0 ? 1 : 0;
 }
