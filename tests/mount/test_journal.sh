@@ -56,7 +56,7 @@ check 'unmounted' unmount_board
 check 'it is left as it is' cmp "$journal" "$WORK/kept"
 
 check 'mounted again' mount_board
-check 'the log says what is done' log_has 'as its journal tells'
+check 'the log says what is done' wait_until 20 log_has 'as its journal tells'
 check 'unmounted' unmount_board
 check 'the driver ends well' equal 0 "$DRIVER_STATUS"
 check 'no journal is left' [ ! -e "$journal" ]
