@@ -233,6 +233,20 @@ struct late_options {
     const char *variant;
 };
 
+static bool keep_fault(struct late_options *late, const char *spec)
+{
+    if (late->fault_count == FAULTS_CAP)
+        return false;
+    late->fault_specs[late->fault_count++] = spec;
+    return true;
+}
+
+static bool open_pulse(struct eb_config *config, const char *path)
+{
+    config->pulse_fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return config->pulse_fd >= 0;
+}
+
 static bool parse_option(struct eb_options *options, enum option_code code, const char *text,
                          struct late_options *late)
 {
@@ -277,18 +291,14 @@ static bool parse_option(struct eb_options *options, enum option_code code, cons
     case OPT_FLASH_ID:
         return parse_flash_id(config, text);
     case OPT_FAULT:
-        if (late->fault_count == FAULTS_CAP)
-            return false;
-        late->fault_specs[late->fault_count++] = text;
-        return true;
+        return keep_fault(late, text);
     case OPT_SEED:
         return parse_number(text, UINT64_MAX, &late->seed);
     case OPT_COUNTERS:
         options->counters_path = text;
         return true;
     case OPT_PULSE:
-        config->pulse_fd = open(text, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-        return config->pulse_fd >= 0;
+        return open_pulse(config, text);
     case OPT_LOG:
         options->log_path = text;
         return true;
