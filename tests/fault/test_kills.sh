@@ -17,10 +17,10 @@ check 'the judgement' judges
 check 'without a journal sectors are torn' finds_torn_sectors
 : >"$RUNS"
 check 'kills of the driver' runs kill "${COUNT:-10}"
-check 'a kill, and another one when all is written again' runs repeat "$((${COUNT:-20} / 10))"
+check 'a kill, and another one when all is written again' runs repeat "$(((${COUNT:-20} + 9) / 10))"
 check 'power losses of the board' runs power "${COUNT:-10}"
-check 'power losses of a board that is back soon' runs back "$((${COUNT:-6} / 2))"
-check 'and then a kill of the driver' runs twice "$((${COUNT:-20} / 10))"
-check 'both at once' runs both "$((${COUNT:-20} / 4))"
-check 'kills of a driver that finishes what another left' runs replay "$((${COUNT:-30} / 10))"
+check 'power losses of a board that is back soon' runs back "$(((${COUNT:-6} + 1) / 2))"
+check 'and then a kill of the driver' runs twice "$(((${COUNT:-20} + 9) / 10))"
+check 'both at once' runs both "$(((${COUNT:-20} + 3) / 4))"
+check 'kills of a driver that finishes what another left' runs replay "$(((${COUNT:-30} + 9) / 10))"
 table
