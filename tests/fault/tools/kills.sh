@@ -214,6 +214,13 @@ heal() {
     shows_what_is_there && { [ "$draw_twice" != 0 ] || shows_what_is_there; }
 }
 
+# What a run that failed half way has left.
+clear_away() {
+    end_killer
+    [ -z "$DRIVER_PID" ] || kill_driver
+    [ -z "$BOARD_PID" ] || kill_board
+}
+
 # one_run KIND SEED: false where anything was lost. A line in $RUNS.
 one_run() {
     kind=$1
@@ -270,6 +277,7 @@ runs() {
             bad=$((bad + 1))
             say "$1, seed $((FIRST_SEED + i)): $(tail -n 1 "$RUNS")"
             [ "$bad" -gt 3 ] || show_log "$DRIVER_LOG"
+            clear_away
         }
         hits=$((hits + again))
     done
