@@ -102,13 +102,12 @@ uint32_t sw_variants(const struct sw_footprint *print, enum sw_fault fault, uint
         return LATES;
     case SW_POWER:
     case SW_POWER_HANG_UP:
-        return 4; /* the seed picks what is left of the sector: as often */
-    case SW_UNPLUG:
-        return 2; /* it boots into its loader, or into its firmware */
+        return 4;   /* the seed picks what is left of the sector: as often */
+    case SW_UNPLUG: /* it boots into its loader, or into its firmware */
     case SW_DISK_FULL:
     case SW_DISK_BROKEN:
-    case SW_DISK_READ_ONLY:
-        return 2; /* once, or from then on */
+    case SW_DISK_READ_ONLY: /* once, or from then on */
+        return 2;
     default:
         return 1;
     }
