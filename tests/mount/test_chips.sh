@@ -103,7 +103,7 @@ nothing_was_refused() {
 }
 
 only_info_is_there() {
-    equal ./info.txt "$(cd "$MNT" && echo ./*)" &&
+    equal './info.txt ./status.txt' "$(cd "$MNT" && echo ./*)" &&
         grep "^Flash access: none: the ESP8266's ROM cannot read the flash" "$MNT/info.txt"
 }
 

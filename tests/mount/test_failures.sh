@@ -103,7 +103,7 @@ test_flash_ids() {
 # What is left of an ESP8266 without a stub: who it is, and why there is no more.
 only_info_is_there() {
     start_board --chip esp8266 --size 256K && mount_board -o stub=rom || return 1
-    equal ./info.txt "$(cd "$MNT" && echo ./*)" &&
+    equal './info.txt ./status.txt' "$(cd "$MNT" && echo ./*)" &&
         grep "^Flash access: none: the ESP8266's ROM cannot read the flash" "$MNT/info.txt" &&
         fails cat "$MNT/flash.bin" && log_says 'only info.txt is offered' && unmount_board &&
         stop_board
@@ -118,5 +118,5 @@ stop_board
 check 'no board: connection refused' no_board 'Connection refused: is the serial server running'
 check '--probe without a board' fails_to_start 1 'Connection refused' --probe "$PORT"
 test_flash_ids
-check 'an ESP8266 without a stub: only info.txt' only_info_is_there
+check 'an ESP8266 without a stub: info.txt and status.txt alone' only_info_is_there
 check 'the flash is as it was' same_bytes "$EXPECTED" "$FLASH"
