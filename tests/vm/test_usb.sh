@@ -51,7 +51,7 @@ a_device() {
     check "$2: the last reset was into firmware" equal 'RESET into firmware' \
         "$(grep '^RESET' "$WORK/$1.log" | tail -n 1)"
     # What was kept of the board would leave nothing to read when it is pulled.
-    check "$2: mounts again" guest "espflashfs -o '$4' -o cache=none $2 /mnt"
+    check "$2: mounts again" guest "espflashfs -o '$4' -o cache=none,reconnect=0 $2 /mnt"
     check "$2: pulled in the middle of a read: ENODEV within 1 s" pulled_while_reading "$1" "$3"
     check "$2: unmounts" guest unmount
 }
