@@ -124,6 +124,16 @@ static inline uint8_t *ef_read_at(const struct ef_read *r)
     return r->rolling ? r->buf : r->buf + r->done;
 }
 
+/* What is left of it, as a read of its own: its `done` counts on in this one. */
+static inline struct ef_read ef_read_rest(const struct ef_read *r)
+{
+    struct ef_read rest = *r;
+    rest.addr += r->done;
+    rest.buf = ef_read_at(r);
+    rest.len -= r->done;
+    return rest;
+}
+
 /* `len` more bytes at ef_read_at are there: hands them on and counts them. */
 static inline enum ef_err ef_read_deliver(struct ef_read *r, uint32_t len)
 {

@@ -95,14 +95,19 @@ static enum ef_err say(struct ef_cache *c, uint32_t first, uint32_t count, const
     return err;
 }
 
+/* What fails of it makes the record tell less, and no more. */
+static enum ef_err ask_witnesses(struct ef_cache *c, uint32_t first, uint32_t count,
+                                 struct ef_patience patience)
+{
+    enum ef_err err = ef_witnesses_ask(c, patience);
+    return err == EF_INTERRUPTED ? err : ef_witnesses_ask_near(c, first, count, patience);
+}
+
 enum ef_err ef_begun_add(struct ef_cache *c, uint32_t first, uint32_t count, const bool *done,
                          const struct ef_seen *seen, struct ef_patience patience)
 {
-    enum ef_err asked = c->journal.key ? ef_witnesses_ask(c, patience) : EF_OK;
-    if (c->journal.key && asked != EF_INTERRUPTED)
-        asked = ef_witnesses_ask_near(c, first, count, patience);
-    if (asked == EF_INTERRUPTED)
-        return asked;
+    if (c->journal.key && ask_witnesses(c, first, count, patience) == EF_INTERRUPTED)
+        return EF_INTERRUPTED;
     pthread_mutex_lock(&c->journal.lock);
     ef_replay_retire(c);
     enum ef_err err = c->journal.key ? say(c, first, count, done, seen) : EF_OK;

@@ -125,12 +125,21 @@ enum ef_err ef_replay_unread(struct ef_cache *c)
     return err;
 }
 
-static void look_only(struct ef_cache *c)
+/* What lies there, without a change to it. */
+static enum ef_err look(struct ef_cache *c, const struct ef_board_key *key,
+                        enum ef_journal_found *found)
 {
     struct ef_journal *file = NULL;
-    enum ef_journal_found found = EF_JOURNAL_EMPTY;
-    if (ef_journal_open(c->journal.key, true, c->log, &file, &found) == EF_OK &&
-        found != EF_JOURNAL_EMPTY)
+    *found = EF_JOURNAL_EMPTY;
+    enum ef_err err = ef_journal_open(key, true, c->log, &file, found);
+    ef_journal_close(file);
+    return err;
+}
+
+static void look_only(struct ef_cache *c)
+{
+    enum ef_journal_found found;
+    if (look(c, c->journal.key, &found) == EF_OK && found != EF_JOURNAL_EMPTY)
         ef_log(c->log, EF_LOG_WARN, "the journal in %s is %s: with -o ro it is left as it is%s",
                c->journal.key->folder,
                found == EF_JOURNAL_PENDING   ? "of a write that an earlier mount did not finish"
@@ -140,17 +149,14 @@ static void look_only(struct ef_cache *c)
                found == EF_JOURNAL_PENDING ? ", and some sectors may be torn: mount without it to "
                                              "have them written again"
                                            : "");
-    ef_journal_close(file);
 }
 
 /* True if it has work of this board that is not finished, or cannot be looked at: `unless`. */
 static bool is_pending(struct ef_cache *c, const struct ef_board_key *key, bool unless)
 {
-    struct ef_journal *file = NULL;
-    enum ef_journal_found found = EF_JOURNAL_EMPTY;
-    bool looked = ef_journal_open(key, true, c->log, &file, &found) == EF_OK;
-    ef_journal_close(file);
-    return looked ? found == EF_JOURNAL_PENDING || found == EF_JOURNAL_NEWER : unless;
+    enum ef_journal_found found;
+    return look(c, key, &found) == EF_OK ? found == EF_JOURNAL_PENDING || found == EF_JOURNAL_NEWER
+                                         : unless;
 }
 
 void ef_cache_keep_journal(struct ef_cache *c, const struct ef_board_key *key, bool read_only)

@@ -144,10 +144,7 @@ static enum ef_err reconnect_read(struct ef_flash *f, struct ef_read *r)
     int leaves = 0;
     enum ef_err err = be_present(self);
     while (err == EF_OK) {
-        struct ef_read rest = *r;
-        rest.addr += r->done;
-        rest.buf = ef_read_at(r);
-        rest.len -= r->done;
+        struct ef_read rest = ef_read_rest(r);
         err = ef_flash_read(f->below, &rest);
         r->done += rest.done;
         if (err == EF_OK)

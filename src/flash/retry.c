@@ -72,10 +72,7 @@ static enum ef_err retry_read(struct ef_flash *f, struct ef_read *r)
     enum ef_err err = be_in_step(f);
     int attempts = 0;
     while (r->done < r->len && err == EF_OK) {
-        struct ef_read rest = *r;
-        rest.addr += r->done;
-        rest.buf = ef_read_at(r);
-        rest.len -= r->done;
+        struct ef_read rest = ef_read_rest(r);
         err = ef_flash_read(f->below, &rest);
         r->done += rest.done;
         if (err == EF_OK)
@@ -91,13 +88,8 @@ static enum ef_err retry_write(struct ef_flash *f, uint32_t addr, uint32_t len, 
 {
     enum ef_err err = be_in_step(f);
     int attempts = 0;
-    if (err != EF_OK)
-        return err;
-    while ((err = ef_flash_write(f->below, addr, len, data)) != EF_OK) {
+    while (err == EF_OK && (err = ef_flash_write(f->below, addr, len, data)) != EF_OK)
         err = prepare_again(f, err, &attempts, "write", addr, len);
-        if (err != EF_OK)
-            break;
-    }
     return err;
 }
 
@@ -105,13 +97,8 @@ static enum ef_err retry_erase(struct ef_flash *f, uint32_t addr, uint32_t len)
 {
     enum ef_err err = be_in_step(f);
     int attempts = 0;
-    if (err != EF_OK)
-        return err;
-    while ((err = ef_flash_erase(f->below, addr, len)) != EF_OK) {
+    while (err == EF_OK && (err = ef_flash_erase(f->below, addr, len)) != EF_OK)
         err = prepare_again(f, err, &attempts, "erase", addr, len);
-        if (err != EF_OK)
-            break;
-    }
     return err;
 }
 
