@@ -1,6 +1,5 @@
 #include "clock.h"
 
-#include <limits.h>
 #include <stdatomic.h>
 
 static const int64_t NS_PER_MS = 1000000;
@@ -28,24 +27,6 @@ void sw_clock_reach_ns(int64_t at_ns)
 int64_t ef_clock_now_ms(void)
 {
     return sw_clock_now_ns() / NS_PER_MS;
-}
-
-ef_deadline ef_deadline_in(int64_t ms)
-{
-    return ef_clock_now_ms() + ms;
-}
-
-int ef_deadline_left_ms(ef_deadline deadline)
-{
-    int64_t left = deadline - ef_clock_now_ms();
-    if (left <= 0)
-        return 0;
-    return left > INT_MAX ? INT_MAX : (int)left;
-}
-
-ef_deadline ef_deadline_min(ef_deadline a, ef_deadline b)
-{
-    return a < b ? a : b;
 }
 
 void ef_clock_sleep_ms(int64_t ms)

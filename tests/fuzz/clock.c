@@ -6,8 +6,6 @@
 
 #include "espflashfs/clock.h"
 
-#include <limits.h>
-
 static int64_t now_ms = 1000000;
 
 void fuzz_clock_pass(int64_t ms)
@@ -19,24 +17,6 @@ void fuzz_clock_pass(int64_t ms)
 int64_t ef_clock_now_ms(void)
 {
     return now_ms;
-}
-
-ef_deadline ef_deadline_in(int64_t ms)
-{
-    return now_ms + ms;
-}
-
-int ef_deadline_left_ms(ef_deadline deadline)
-{
-    int64_t left = deadline - now_ms;
-    if (left <= 0)
-        return 0;
-    return left > INT_MAX ? INT_MAX : (int)left;
-}
-
-ef_deadline ef_deadline_min(ef_deadline a, ef_deadline b)
-{
-    return a < b ? a : b;
 }
 
 void ef_clock_sleep_ms(int64_t ms)
