@@ -88,18 +88,26 @@ held_by_a_driver() {
     same_bytes "$FLASH" "$MNT/flash.bin" && unmount_board
 }
 
+has_it_open() {
+    [ "$(readlink "/proc/$1/fd/3")" = "$2" ]
+}
+
 stopped() {
     grep -q '^State:[[:space:]]*T' "/proc/$1/status"
 }
 
 # Whoever looks for the holder meets every open file of the system: those on a file system whose
-# driver does not answer, too. Here it is a stopped espflashfs.
+# driver does not answer, too. Here it is a stopped espflashfs. The reader ends by itself: of one that
+# is killed, libfuse may keep an INTERRUPT, which it never frees.
 beside_a_dead_file_system() {
     BOARD_LISTEN=pty:$WORK/other FLASH=$WORK/other.bin
     held_board=$BOARD_PID
     new_board 256K --chip esp32 && mount_board || return 1
-    tail -f /dev/null 3<"$MNT/flash.bin" &
+    mkfifo "$WORK/fifo"
+    cat "$WORK/fifo" 3<"$MNT/flash.bin" &
     reader=$!
+    exec 4>"$WORK/fifo"
+    wait_until 10 has_it_open "$reader" "$MNT/flash.bin" || return 1
     kill -STOP "$DRIVER_PID"
     wait_until 10 stopped "$DRIVER_PID"
     first=$MNT
@@ -109,8 +117,8 @@ beside_a_dead_file_system() {
     told=true
     held_by_a_lock || told=false
     kill -CONT "$DRIVER_PID"
-    kill "$reader"
-    wait "$reader" || :
+    exec 4>&-
+    wait "$reader"
     MNT=$first
     unmount_board || told=false
     stop_board
