@@ -41,6 +41,8 @@ struct ef_node {
     mode_t mode;    /* permission bits for the owner */
     bool direct_io; /* the page cache is passed by */
     bool present;   /* listed and openable on this board */
+    /* The part of the flash that its bytes are, whole sectors; a `len` of 0: none. */
+    uint64_t base, len;
 };
 
 enum { EF_NODE_FLASH, EF_NODE_INFO, EF_NODE_ERASE, EF_NODE_STATUS, EF_NODE_COUNT };

@@ -1,6 +1,7 @@
 #include "espflashfs/front.h"
 
 #include "callers.h"
+#include "front_refuse.h"
 #include "open_files.h"
 
 #include <errno.h>
@@ -107,7 +108,7 @@ static int front_getattr(const char *path, struct stat *st, struct fuse_file_inf
     struct ef_node *node = find_node(path);
     if (!node)
         return -ENOENT;
-    if (m->cache && node == &m->node[EF_NODE_FLASH])
+    if (m->cache && node->len > 0)
         st->st_mtim = st->st_ctim = ef_cache_state(m->cache).changed;
     st->st_mode = S_IFREG | node->mode;
     st->st_nlink = 1;
@@ -237,77 +238,6 @@ static int front_statfs(const char *path, struct statvfs *st)
     st->f_files = EF_NODE_COUNT;
     st->f_namemax = 255;
     return 0;
-}
-
-/* cp -p and rsync set these on what they copied; the board keeps none of them. */
-static int front_chmod(const char *path, mode_t mode, struct fuse_file_info *fi)
-{
-    (void)path;
-    (void)mode;
-    (void)fi;
-    return 0;
-}
-
-static int front_chown(const char *path, uid_t uid, gid_t gid, struct fuse_file_info *fi)
-{
-    (void)path;
-    (void)uid;
-    (void)gid;
-    (void)fi;
-    return 0;
-}
-
-static int front_utimens(const char *path, const struct timespec tv[2], struct fuse_file_info *fi)
-{
-    (void)path;
-    (void)tv;
-    (void)fi;
-    return 0;
-}
-
-/* The directory is what the board is: nothing can be added, renamed or removed. */
-static int front_create(const char *path, mode_t mode, struct fuse_file_info *fi)
-{
-    (void)path;
-    (void)mode;
-    (void)fi;
-    return -EPERM;
-}
-
-static int front_mknod(const char *path, mode_t mode, dev_t dev)
-{
-    (void)path;
-    (void)mode;
-    (void)dev;
-    return -EPERM;
-}
-
-static int front_mkdir(const char *path, mode_t mode)
-{
-    (void)path;
-    (void)mode;
-    return -EPERM;
-}
-
-static int front_remove(const char *path)
-{
-    (void)path;
-    return -EPERM;
-}
-
-static int front_rename(const char *from, const char *to, unsigned flags)
-{
-    (void)from;
-    (void)to;
-    (void)flags;
-    return -EPERM;
-}
-
-static int front_link(const char *from, const char *to)
-{
-    (void)from;
-    (void)to;
-    return -EPERM;
 }
 
 /*

@@ -37,6 +37,7 @@ void ef_mount_init(struct ef_mount *m, struct ef_session *session, struct ef_log
     mode_t rw = possible(m, EF_GUARD_READ, S_IRUSR) | possible(m, EF_GUARD_WRITE, S_IWUSR);
     /* Pages would be filled by reads before they are written in part. */
     m->node[EF_NODE_FLASH] = make_node(m, "flash.bin", &EF_FLASH_NODE, rw, blind, flash);
+    m->node[EF_NODE_FLASH].len = session->flash_size;
     m->node[EF_NODE_INFO] = make_node(m, "info.txt", &EF_INFO_NODE, S_IRUSR, true, true);
     m->node[EF_NODE_STATUS] = make_node(m, "status.txt", &EF_STATUS_NODE, S_IRUSR, true, true);
     m->node[EF_NODE_ERASE] = make_node(m, "erase", &EF_ERASE_NODE, erase, true, flash && !blind);

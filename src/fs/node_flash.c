@@ -1,5 +1,5 @@
 /*
- * flash.bin: the whole flash, of a size that never changes.
+ * The flash, or a part of it, as a file of a size that never changes.
  *
  * Decision 1: after an open with O_TRUNC the file is to be replaced from its start. What a
  * writer then skips is meant to be zeros (cp sends no write for a hole of a sparse image);
@@ -36,27 +36,32 @@ struct handle {
 
 static uint64_t flash_size(struct ef_node *node)
 {
-    return node->mount->session->flash_size;
+    return node->len;
 }
 
 static int refused(struct ef_node *node, enum ef_guard_op op, const char *what)
 {
-    ef_log(node->mount->log, EF_LOG_ERROR, "flash.bin: %s refused: %s", what,
+    ef_log(node->mount->log, EF_LOG_ERROR, "%s: %s refused: %s", node->name, what,
            ef_guard_reason(&node->mount->session->guard, op));
     return -ef_err_to_errno(EF_GUARDED);
+}
+
+/* True where no byte of the node may be touched so. */
+static bool all_guarded(struct ef_node *node, enum ef_guard_op op)
+{
+    return ef_guard_check_all(&node->mount->session->guard, op, node->base + node->len) != EF_OK;
 }
 
 /* Where nothing could be read, or nothing written, the open fails: no later call need be asked. */
 static int check_open(struct ef_node *node, int flags)
 {
-    const struct ef_guard *guard = &node->mount->session->guard;
     bool reader = (flags & O_ACCMODE) != O_WRONLY;
     bool writer = (flags & O_ACCMODE) != O_RDONLY;
     if (writer && node->mount->read_only)
         return -EROFS;
-    if (reader && ef_guard_check_all(guard, EF_GUARD_READ, flash_size(node)) != EF_OK)
+    if (reader && all_guarded(node, EF_GUARD_READ))
         return refused(node, EF_GUARD_READ, "reading");
-    if (writer && ef_guard_check_all(guard, EF_GUARD_WRITE, flash_size(node)) != EF_OK)
+    if (writer && all_guarded(node, EF_GUARD_WRITE))
         return refused(node, EF_GUARD_WRITE, "writing");
     return 0;
 }
@@ -101,8 +106,9 @@ static ssize_t flash_read(struct ef_node *node, void *handle, uint8_t *buf, size
     bool reads_on = near || len >= LARGE;
     h->read_next = off + len;
     pthread_mutex_unlock(&h->lock);
-    enum ef_err err = reads_on ? ef_cache_read_on(cache, off, (uint32_t)len, AHEAD, buf, patience)
-                               : ef_cache_read(cache, off, (uint32_t)len, buf, patience);
+    uint64_t addr = node->base + off;
+    enum ef_err err = reads_on ? ef_cache_read_on(cache, addr, (uint32_t)len, AHEAD, buf, patience)
+                               : ef_cache_read(cache, addr, (uint32_t)len, buf, patience);
     return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
 }
 
@@ -113,7 +119,8 @@ static enum ef_err fill_hole(struct ef_node *node, struct handle *h, uint64_t of
     static const uint8_t zeros[ZEROS];
     while (h->end < off) {
         uint32_t n = off - h->end < ZEROS ? (uint32_t)(off - h->end) : ZEROS;
-        enum ef_err err = ef_cache_write(node->mount->cache, h->end, n, zeros, patience);
+        enum ef_err err =
+            ef_cache_write(node->mount->cache, node->base + h->end, n, zeros, patience);
         if (err != EF_OK)
             return err;
         h->filled = true;
@@ -129,18 +136,18 @@ static int check_write(struct ef_node *node, const struct handle *h, uint64_t of
     uint64_t from = h->replacing && h->end < off ? h->end : off;
     if (!ef_range_fits(off, len, flash_size(node))) {
         ef_log(node->mount->log, EF_LOG_ERROR,
-               "flash.bin: %zu bytes at 0x%llx do not fit: the flash has %llu bytes", len,
-               (unsigned long long)off, (unsigned long long)flash_size(node));
+               "%s: %zu bytes at 0x%llx do not fit: it has %llu bytes", node->name, len,
+               (unsigned long long)off, (unsigned long long)node->len);
         return -ENOSPC;
     }
-    if (ef_guard_check(guard, EF_GUARD_WRITE, from, off + len - from) != EF_OK)
+    if (ef_guard_check(guard, EF_GUARD_WRITE, node->base + from, off + len - from) != EF_OK)
         return refused(node, EF_GUARD_WRITE, "a write");
     uint64_t end = off + len;
     if (guard->secure_download && from < end && (from % EF_SECTOR || end % EF_SECTOR)) {
         ef_log(node->mount->log, EF_LOG_ERROR,
-               "flash.bin: %llu bytes at 0x%llx are no whole sectors: what they would leave of one "
+               "%s: %llu bytes at 0x%llx are no whole sectors: what they would leave of one "
                "cannot be read; pad the image to a multiple of 4096 bytes, and write with bs=4k",
-               (unsigned long long)(end - from), (unsigned long long)from);
+               node->name, (unsigned long long)(end - from), (unsigned long long)from);
         return -EINVAL;
     }
     return 0;
@@ -163,7 +170,7 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
     }
     enum ef_err err = h->replacing ? fill_hole(node, h, off, patience) : EF_OK;
     if (err == EF_OK)
-        err = ef_cache_write(node->mount->cache, off, (uint32_t)len, buf, patience);
+        err = ef_cache_write(node->mount->cache, node->base + off, (uint32_t)len, buf, patience);
     if (err == EF_OK && h->replacing && off + len > h->end)
         h->end = off + len;
     h->left = err == EF_INTERRUPTED;
@@ -179,7 +186,7 @@ static int flash_truncate(struct ef_node *node, void *handle, uint64_t size,
         return -EROFS;
     if (size > flash_size(node))
         return -EFBIG;
-    if (ef_guard_check_all(&node->mount->session->guard, EF_GUARD_WRITE, flash_size(node)) != EF_OK)
+    if (all_guarded(node, EF_GUARD_WRITE))
         return refused(node, EF_GUARD_WRITE, "a truncation");
     if (!h)
         return 0;

@@ -72,7 +72,7 @@ too_long_is_refused() {
     refused 'No space left on device' cp "$IMAGE" "$BIN" || return 1
     truncate -s "$SIZE" "$IMAGE"
     expect_patch "$IMAGE"
-    as_expected && log_says 'flash.bin: 1 bytes at 0x80000 do not fit: the flash has 524288 bytes'
+    as_expected && log_says 'flash.bin: 1 bytes at 0x80000 do not fit: it has 524288 bytes'
 }
 
 reserving() {
