@@ -24,6 +24,19 @@ struct ef_patience {
     void *user;
 };
 
+/* What a reader of a sector would be given, as far as that is known without asking the chip. */
+enum ef_look_kind {
+    EF_LOOK_UNSEEN, /* some of it would have to be read first */
+    EF_LOOK_BLANK,  /* all FF: erased, or to be */
+    EF_LOOK_ZEROS,
+    EF_LOOK_DATA
+};
+
+struct ef_look {
+    enum ef_look_kind kind;
+    bool dirty; /* written or erased here, and not on the chip yet */
+};
+
 struct ef_cache_state {
     uint32_t dirty_sectors;  /* not on the chip yet */
     uint32_t known_sectors;  /* contents held */
@@ -113,6 +126,12 @@ enum ef_err ef_cache_erase(struct ef_cache *cache, uint64_t off, uint64_t len,
  * that may differ drops it. Never blocks on the line.
  */
 void ef_cache_renew(struct ef_cache *cache);
+
+/*
+ * What is known of `count` sectors from sector `first` on, into `look`; what lies past the end is
+ * EF_LOOK_UNSEEN. It may be another a moment later. Never blocks on the line.
+ */
+void ef_cache_look(struct ef_cache *cache, uint32_t first, uint32_t count, struct ef_look *look);
 
 /* Never blocks on the line. */
 struct ef_cache_state ef_cache_state(struct ef_cache *cache);
