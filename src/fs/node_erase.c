@@ -1,4 +1,5 @@
 /* erase: what is written is done, and has failed or succeeded when write(2) returns. */
+#include "erase_range.h"
 #include "text_handle.h"
 
 #include <errno.h>
@@ -31,24 +32,6 @@ static uint64_t erase_size(struct ef_node *node)
     return size;
 }
 
-static void remember_error(struct ef_mount *m, const char *why)
-{
-    pthread_mutex_lock(&m->lock);
-    snprintf(m->last_error, sizeof(m->last_error), "%s", why);
-    pthread_mutex_unlock(&m->lock);
-    if (why[0])
-        ef_log(m->log, EF_LOG_ERROR, "%s", why);
-}
-
-static int refuse_guarded(struct ef_mount *m)
-{
-    char why[sizeof(m->last_error)];
-    snprintf(why, sizeof(why), "erase: refused: %s: nothing was erased",
-             ef_guard_reason(&m->session->guard, EF_GUARD_ERASE));
-    remember_error(m, why);
-    return -ef_err_to_errno(EF_GUARDED);
-}
-
 static int erase_open(struct ef_node *node, int flags, void **handle)
 {
     struct ef_mount *m = node->mount;
@@ -56,7 +39,7 @@ static int erase_open(struct ef_node *node, int flags, void **handle)
     if (writer && m->read_only)
         return -EROFS;
     if (writer && ef_guard_check_all(&m->session->guard, EF_GUARD_ERASE, m->session->flash_size))
-        return refuse_guarded(m);
+        return ef_erase_refuse_guarded(m, node->name);
     return ef_text_handle_open(erase_text(m), handle);
 }
 
@@ -71,28 +54,11 @@ static ssize_t erase_write(struct ef_node *node, void *handle, const uint8_t *bu
     enum ef_err err =
         ef_erase_parse((const char *)buf, len, m->session->flash_size, &request, why, sizeof(why));
     if (err != EF_OK) {
-        remember_error(m, why);
+        ef_erase_remember(m, why);
         return -ef_err_to_errno(err);
     }
-    if (ef_guard_check(&m->session->guard, EF_GUARD_ERASE, request.off, request.len) != EF_OK)
-        return refuse_guarded(m);
-    ef_log(m->log, EF_LOG_INFO, "erasing %llu bytes at 0x%llx", (unsigned long long)request.len,
-           (unsigned long long)request.off);
-    err = ef_cache_erase(m->cache, request.off, request.len, patience);
-    m->invalidate(m, &m->node[EF_NODE_FLASH]);
-    why[0] = '\0';
-    if (err == EF_INTERRUPTED)
-        snprintf(why, sizeof(why), "erase: interrupted; an erase that had begun goes on");
-    else if (err != EF_OK && ef_cache_state(m->cache).dirty_sectors == 0)
-        snprintf(why, sizeof(why), "erase: %s: nothing was erased", ef_err_text(err));
-    else if (err != EF_OK)
-        snprintf(
-            why, sizeof(why),
-            "erase: %s: what was begun is finished by the next fsync or close of flash.bin, or "
-            "the next mount",
-            ef_err_text(err));
-    remember_error(m, why);
-    return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
+    int rc = ef_erase_range(m, node->name, request.off, request.len, patience);
+    return rc == 0 ? (ssize_t)len : rc;
 }
 
 /* The shell truncates before it writes. */
