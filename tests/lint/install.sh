@@ -17,4 +17,10 @@ check 'cmake --install ends 0' env DESTDIR="$root" cmake --install "$EF_BUILD"
 check 'the installed program shows its version' installed_version
 check 'the stubs are installed' installed_file esp8266.json
 check 'their licence is installed' installed_file LICENSE
+check 'the manual is installed' installed_file espflashfs.1
+check 'uninstall ends 0' env DESTDIR="$root" cmake --build "$EF_BUILD" --target uninstall
+check 'nothing is left' fails installed_file '*'
+check 'no folder of ours is left' equal '' "$(find "$root" -name espflashfs)"
+check 'a second uninstall says that nothing is installed' fails \
+    env DESTDIR="$root" cmake --build "$EF_BUILD" --target uninstall
 finish_lint
