@@ -4,6 +4,7 @@
 #       mounted    on `board`
 #       plugged    the block mounts the board by itself
 #       esp32      such a board, in place of an ESP8266
+#       installed  what is done with sudo is done already
 #       two        two boards that are plugged in; $PORTS names them
 #   <!-- file: NAME -->       what is in it is the file NAME of the blocks behind it
 #   <!-- not run: why -->
@@ -110,7 +111,11 @@ leave() {
 # script N: the shell script of block N. Each command's output goes to N.K.got.
 script() {
     echo 'set -eu'
-    [ "$(id -u)" != 0 ] || echo 'sudo() { "$@"; }'
+    if grep -q -w installed "$blocks/$1.mark"; then
+        echo 'sudo() { :; }'
+    elif [ "$(id -u)" = 0 ]; then
+        echo 'sudo() { "$@"; }'
+    fi
     if [ -e "$blocks/$1.text" ]; then
         cat "$blocks/$1.text"
         return
@@ -159,7 +164,7 @@ prepare() {
     chip=esp8266 number=1 mount=
     for word; do
         case $word in
-        plugged) ;;
+        plugged | installed) ;;
         mounted) mount=yes ;;
         esp32) chip=esp32 ;;
         two) number=2 ;;
