@@ -122,6 +122,16 @@ enum ef_err ef_cache_erase(struct ef_cache *cache, uint64_t off, uint64_t len,
                            struct ef_patience patience);
 
 /*
+ * The chip's own MD5 of whole sectors, at a moment at which it holds all that was written to them:
+ * waits until that is so, and has what is unwritten of them go out, as a flush does (not where
+ * nothing can be dirty). The chip takes about a second for a MiB, in which the line is its
+ * alone; where the bytes are not held here, which would prove the answer, it is asked twice.
+ * EF_BUSY: somebody goes on and on writing there. EF_UNSUPPORTED: the chip computes none.
+ */
+enum ef_err ef_cache_md5(struct ef_cache *cache, uint64_t off, uint64_t len,
+                         uint8_t md5[EF_DIGEST_BYTES], struct ef_patience patience);
+
+/*
  * Gives the contents a new age (`changed`) although they are what they were: whoever keeps a copy
  * that may differ drops it. Never blocks on the line.
  */

@@ -10,6 +10,7 @@
 #include "espflashfs/cache.h"
 #include "espflashfs/session.h"
 
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -41,11 +42,12 @@ struct ef_node {
     mode_t mode;    /* permission bits for the owner */
     bool direct_io; /* the page cache is passed by */
     bool present;   /* listed and openable on this board */
+    bool follows;   /* without being a part of the flash: its contents change when the flash's do */
     /* The part of the flash that its bytes are, whole sectors; a `len` of 0: none. */
     uint64_t base, len;
 };
 
-enum { EF_NODE_FLASH, EF_NODE_INFO, EF_NODE_ERASE, EF_NODE_STATUS, EF_NODE_COUNT };
+enum { EF_NODE_FLASH, EF_NODE_INFO, EF_NODE_ERASE, EF_NODE_STATUS, EF_NODE_MD5, EF_NODE_COUNT };
 
 /* Everything one mount is made of. */
 struct ef_mount {
@@ -56,6 +58,7 @@ struct ef_mount {
     struct ef_log *log;
     bool read_only;
     struct timespec started;
+    char path[PATH_MAX]; /* of the mount point, absolute; "": not known */
     struct ef_node node[EF_NODE_COUNT];
     pthread_mutex_t lock; /* guards last_error */
     char last_error[512]; /* the newest refusal of `erase`, shown when it is read */
@@ -68,7 +71,20 @@ struct ef_mount {
 void ef_mount_init(struct ef_mount *mount, struct ef_session *session, struct ef_log *log,
                    bool read_only);
 
-extern const struct ef_node_ops EF_FLASH_NODE, EF_INFO_NODE, EF_ERASE_NODE, EF_STATUS_NODE;
+extern const struct ef_node_ops EF_FLASH_NODE, EF_INFO_NODE, EF_ERASE_NODE, EF_STATUS_NODE,
+    EF_MD5_NODE;
+
+enum { EF_MD5_HEX = 2 * EF_DIGEST_BYTES };
+
+/* True where ef_node_md5 has something to tell of the node. */
+bool ef_node_has_md5(const struct ef_node *node);
+
+/*
+ * The chip's MD5 of the part of the flash that `node` shows, as hex digits and a NUL; when
+ * everything that was written to it is on the chip. 0 or a negative errno, EBUSY where somebody
+ * does not stop writing to it.
+ */
+int ef_node_md5(struct ef_node *node, char hex[EF_MD5_HEX + 1], struct ef_patience patience);
 
 /* info.txt's text; free(3) it. NULL without memory. */
 char *ef_info_text(const struct ef_session *session, bool read_only);

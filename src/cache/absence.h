@@ -15,6 +15,9 @@
 /* Under the lock, before what the job brought is used: any job may tell of an absence. */
 void ef_absence_note(struct ef_cache *c, const struct ef_job *job);
 
+/* Under the lock: what is known of sector `s` is not known any more. */
+void ef_absence_doubt(struct ef_cache *c, uint32_t s);
+
 /* Under the lock: clean, and written since the last flush that told of success. */
 static inline bool ef_is_untold(const struct ef_cache *c, const struct sector *sector)
 {

@@ -3,6 +3,7 @@
 #include "callers.h"
 #include "front_refuse.h"
 #include "open_files.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,7 +109,7 @@ static int front_getattr(const char *path, struct stat *st, struct fuse_file_inf
     struct ef_node *node = find_node(path);
     if (!node)
         return -ENOENT;
-    if (m->cache && node->len > 0)
+    if (m->cache && (node->len > 0 || node->follows))
         st->st_mtim = st->st_ctim = ef_cache_state(m->cache).changed;
     st->st_mode = S_IFREG | node->mode;
     st->st_nlink = 1;
@@ -228,6 +229,28 @@ static int front_fallocate(const char *path, int mode, off_t off, off_t len,
     return (uint64_t)off <= size && (uint64_t)len <= size - (uint64_t)off ? 0 : -ENOSPC;
 }
 
+static int front_getxattr(const char *path, const char *name, char *value, size_t size)
+{
+    return ef_xattr_get(find_node(path), name, value, size, patience());
+}
+
+static int front_listxattr(const char *path, char *list, size_t size)
+{
+    return ef_xattr_list(find_node(path), list, size);
+}
+
+static int front_setxattr(const char *path, const char *name, const char *value, size_t size,
+                          int flags)
+{
+    (void)flags;
+    return ef_xattr_set(find_node(path), name, value, size);
+}
+
+static int front_removexattr(const char *path, const char *name)
+{
+    return ef_xattr_remove(find_node(path), name);
+}
+
 static int front_statfs(const char *path, struct statvfs *st)
 {
     (void)path;
@@ -271,6 +294,10 @@ static const struct fuse_operations OPERATIONS = {.getattr = front_getattr,
                                                   .fsync = front_fsync,
                                                   .release = front_release,
                                                   .fallocate = front_fallocate,
+                                                  .getxattr = front_getxattr,
+                                                  .listxattr = front_listxattr,
+                                                  .setxattr = front_setxattr,
+                                                  .removexattr = front_removexattr,
                                                   .statfs = front_statfs,
                                                   .chmod = front_chmod,
                                                   .chown = front_chown,
@@ -316,6 +343,8 @@ int ef_front_mount(struct ef_front *front, const char *mountpoint)
     /* Set here, since ef_mount_init comes after ef_front_new, which checks the options first. */
     front->mount->front = front;
     front->mount->invalidate = invalidate;
+    if (!realpath(mountpoint, front->mount->path))
+        front->mount->path[0] = '\0';
     /* Before there is a mount that a signal could leave behind. */
     if (fuse_set_signal_handlers(fuse_get_session(front->fuse)) != 0)
         return -1;
