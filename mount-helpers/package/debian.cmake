@@ -12,6 +12,16 @@ foreach(wanted esp8266.json esp32.json LICENSE)
   endif()
 endforeach()
 
-# Without name and time in them: the same files make the same package.
+# A link to a page is to lead to the packed one.
 file(GLOB pages "${root}/share/man/man*/*.[18]")
-execute_process(COMMAND gzip -9nf ${pages} "${root}/share/doc/espflashfs/changelog" COMMAND_ERROR_IS_FATAL ANY)
+foreach(page IN LISTS pages)
+  if(IS_SYMLINK "${page}")
+    file(READ_SYMLINK "${page}" target)
+    file(REMOVE "${page}")
+    file(CREATE_LINK "${target}.gz" "${page}.gz" SYMBOLIC)
+    list(REMOVE_ITEM pages "${page}")
+  endif()
+endforeach()
+# Without name and time in them: the same files make the same package.
+execute_process(COMMAND gzip -9nf ${pages} "${root}/share/doc/espflashfs/changelog"
+  COMMAND_ERROR_IS_FATAL ANY)

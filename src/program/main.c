@@ -49,10 +49,16 @@ static void find_stub_folders(struct program *p)
     if (n < 0)
         return;
     exe[n] = '\0';
-    const char *folder = dirname(exe);
-    if (asprintf(&p->stub_folder[0], "%s/stubs", folder) < 0)
+    char *folder = dirname(exe);
+    if (asprintf(&p->stub_folder[0], "%s/stubs", folder) < 0) {
         p->stub_folder[0] = NULL;
-    else if (asprintf(&p->stub_folder[1], "%s/" EF_DATA_FROM_BIN "/stubs", folder) < 0)
+        return;
+    }
+    /* Users see the path: no dots in it. */
+    const char *data = EF_DATA_FROM_BIN;
+    for (; strncmp(data, "../", 3) == 0; data += 3)
+        folder = dirname(folder);
+    if (asprintf(&p->stub_folder[1], "%s/%s/stubs", folder, data) < 0)
         p->stub_folder[1] = NULL;
 }
 

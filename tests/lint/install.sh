@@ -10,7 +10,12 @@ installed_file() {
 }
 
 installed_version() {
-    "$(installed_file espflashfs)" --version
+    "$(find "$root" -path '*/bin/espflashfs')" --version
+}
+
+rule_is_whole() {
+    plug=$(sed -n 's/^IMPORT{program}="\(.*\)"$/\1/p' "$(installed_file 70-espflashfs.rules)")
+    echo "$plug" && test -x "$root$plug"
 }
 
 check 'cmake --install ends 0' env DESTDIR="$root" cmake --install "$EF_BUILD"
@@ -18,6 +23,8 @@ check 'the installed program shows its version' installed_version
 check 'the stubs are installed' installed_file esp8266.json
 check 'their licence is installed' installed_file LICENSE
 check 'the manual is installed' installed_file espflashfs.1
+check 'mount(8) has its helper' installed_file mount.espflashfs
+check 'the udev rule names a program that is installed' rule_is_whole
 check 'uninstall ends 0' env DESTDIR="$root" cmake --build "$EF_BUILD" --target uninstall
 check 'nothing is left' fails installed_file '*'
 check 'no folder of ours is left' equal '' "$(find "$root" -name espflashfs)"
