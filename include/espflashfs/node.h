@@ -29,10 +29,29 @@ struct ef_node_ops {
     void (*replace)(struct ef_node *node, void *handle);
     /* `handle` is NULL for truncate(2) by path, and for the O_TRUNC of an open. */
     int (*truncate)(struct ef_node *node, void *handle, uint64_t size, struct ef_patience patience);
+    /*
+     * Where data, or a hole, goes on from `off`: an offset, or -ENXIO as lseek(2) has it. NULL: all
+     * is data. Must not block. `zeros`, with it: how many bytes are holes, about.
+     */
+    int64_t (*seek)(struct ef_node *node, uint64_t off, bool hole);
+    uint64_t (*zeros)(struct ef_node *node);
+    /*
+     * Erases whole sectors, else -EINVAL; returns when the chip is done. -EOPNOTSUPP to who means
+     * zeros by a hole. NULL: -EOPNOTSUPP.
+     */
+    int (*punch)(struct ef_node *node, void *handle, uint64_t off, uint64_t len,
+                 struct ef_patience patience);
     /* close(2) of one descriptor, which may have duplicates. */
     int (*flush)(struct ef_node *node, void *handle, struct ef_patience patience);
     int (*fsync)(struct ef_node *node, void *handle, struct ef_patience patience);
     void (*release)(struct ef_node *node, void *handle);
+};
+
+/* What was counted when the cache was in that state; by the mount's lock. */
+struct ef_zero_count {
+    uint32_t known_sectors;
+    struct timespec changed;
+    uint64_t bytes;
 };
 
 struct ef_node {
@@ -45,6 +64,7 @@ struct ef_node {
     bool follows;   /* without being a part of the flash: its contents change when the flash's do */
     /* The part of the flash that its bytes are, whole sectors; a `len` of 0: none. */
     uint64_t base, len;
+    struct ef_zero_count zero_count;
 };
 
 enum { EF_NODE_FLASH, EF_NODE_INFO, EF_NODE_ERASE, EF_NODE_STATUS, EF_NODE_MD5, EF_NODE_COUNT };
@@ -60,7 +80,7 @@ struct ef_mount {
     struct timespec started;
     char path[PATH_MAX]; /* of the mount point, absolute; "": not known */
     struct ef_node node[EF_NODE_COUNT];
-    pthread_mutex_t lock; /* guards last_error */
+    pthread_mutex_t lock; /* guards last_error, and the nodes' counts */
     char last_error[512]; /* the newest refusal of `erase`, shown when it is read */
     /* Drops what the kernel keeps of a node's contents; set by the front. */
     void (*invalidate)(struct ef_mount *mount, const struct ef_node *node);

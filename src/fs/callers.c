@@ -13,6 +13,7 @@ enum {
     FLAGS_FIELD = 9,       /* proc_pid_stat(5) counts from 1 ... */
     FIRST_BEHIND_NAME = 3, /* ... and the second one, the name, may have spaces in it */
     EXITING = 0x4,         /* PF_EXITING, linux/sched.h */
+    KERNEL = 0x200000,     /* PF_KTHREAD */
     SIGNAL_MASK = 0x7F     /* of an exit code: the signal that killed, wait(2) */
 };
 
@@ -53,12 +54,12 @@ static struct signals signals_of(pid_t caller)
     return s;
 }
 
-/*
- * A process that a signal has killed closes its files by the way, when the signal is not pending
- * any more. One that ends by itself still means its close. Of another user's the kernel tells no
- * exit code, but 0.
- */
-static bool was_killed(pid_t caller)
+struct state {
+    unsigned long flags; /* PF_..., linux/sched.h */
+    long exit_code;      /* of another user's the kernel tells 0 */
+};
+
+static bool read_state(pid_t caller, struct state *state)
 {
     char line[2 * LINE_CAP] = "";
     FILE *stat = open_proc(caller, "stat");
@@ -71,8 +72,22 @@ static bool was_killed(pid_t caller)
     const char *last = strrchr(line, ' ');
     for (int i = FIRST_BEHIND_NAME - 1; field && i < FLAGS_FIELD; i++)
         field = strchr(field + 1, ' ');
-    return field && last && (strtoul(field, NULL, 10) & EXITING) != 0 &&
-           (strtol(last, NULL, 10) & SIGNAL_MASK) != 0;
+    if (!field || !last)
+        return false;
+    state->flags = strtoul(field, NULL, 10);
+    state->exit_code = strtol(last, NULL, 10);
+    return true;
+}
+
+/*
+ * A process that a signal has killed closes its files by the way, when the signal is not pending
+ * any more. One that ends by itself still means its close.
+ */
+static bool was_killed(pid_t caller)
+{
+    struct state state;
+    return read_state(caller, &state) && (state.flags & EXITING) != 0 &&
+           (state.exit_code & SIGNAL_MASK) != 0;
 }
 
 /* A signal that kills is pending as SIGKILL's bit, whatever it was. */
@@ -90,4 +105,10 @@ bool caller_leaves(pid_t caller)
         return true;
     struct signals s = signals_of(caller);
     return (s.pending & leave & ~s.blocked & ~s.ignored) != 0 || was_killed(caller);
+}
+
+bool caller_is_program(pid_t caller)
+{
+    struct state state;
+    return read_state(caller, &state) && (state.flags & KERNEL) == 0;
 }

@@ -18,4 +18,7 @@ bool caller_is_dying(pid_t caller);
  */
 bool caller_leaves(pid_t caller);
 
+/* A program, as far as one can see: not a thread of the kernel's own. */
+bool caller_is_program(pid_t caller);
+
 #endif

@@ -5,6 +5,8 @@
 #include "open_files.h"
 #include "xattr.h"
 
+#include "espflashfs/bytes.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
@@ -114,7 +116,9 @@ static int front_getattr(const char *path, struct stat *st, struct fuse_file_inf
     st->st_mode = S_IFREG | node->mode;
     st->st_nlink = 1;
     st->st_size = (off_t)node->ops->size(node);
-    st->st_blocks = (st->st_size + 511) / 512;
+    /* cp looks for holes only where blocks are fewer than the size tells. */
+    uint64_t holes = node->ops->zeros ? node->ops->zeros(node) : 0;
+    st->st_blocks = (st->st_size - (off_t)holes + 511) / 512;
     return 0;
 }
 
@@ -217,16 +221,37 @@ static int front_release(const char *path, struct fuse_file_info *fi)
     return 0;
 }
 
-/* Room inside the fixed size costs nothing to reserve; there is none beyond. */
+/*
+ * Room inside the fixed size costs nothing to reserve; there is none beyond. A kernel thread that
+ * punches serves a loop device: what is discarded there is to read as zeros, not as FF.
+ */
 static int front_fallocate(const char *path, int mode, off_t off, off_t len,
                            struct fuse_file_info *fi)
 {
-    struct ef_node *node = opened(fi)->node;
+    struct open_file *file = opened(fi);
+    struct ef_node *node = file->node;
     (void)path;
+    if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) && node->ops->punch &&
+        caller_is_program(fuse_get_context()->pid))
+        return node->ops->punch(node, file->handle, (uint64_t)off, (uint64_t)len, patience());
     if (mode != 0)
         return -EOPNOTSUPP;
+    return ef_range_fits((uint64_t)off, (uint64_t)len, node->ops->size(node)) ? 0 : -ENOSPC;
+}
+
+/* The kernel passes on nothing but SEEK_DATA and SEEK_HOLE. */
+static off_t front_lseek(const char *path, off_t off, int whence, struct fuse_file_info *fi)
+{
+    struct ef_node *node = opened(fi)->node;
+    (void)path;
+    if (whence != SEEK_DATA && whence != SEEK_HOLE)
+        return -EINVAL;
     uint64_t size = node->ops->size(node);
-    return (uint64_t)off <= size && (uint64_t)len <= size - (uint64_t)off ? 0 : -ENOSPC;
+    if (off < 0 || (uint64_t)off >= size)
+        return -ENXIO;
+    if (node->ops->seek)
+        return (off_t)node->ops->seek(node, (uint64_t)off, whence == SEEK_HOLE);
+    return whence == SEEK_HOLE ? (off_t)size : off;
 }
 
 static int front_getxattr(const char *path, const char *name, char *value, size_t size)
@@ -298,6 +323,7 @@ static const struct fuse_operations OPERATIONS = {.getattr = front_getattr,
                                                   .listxattr = front_listxattr,
                                                   .setxattr = front_setxattr,
                                                   .removexattr = front_removexattr,
+                                                  .lseek = front_lseek,
                                                   .statfs = front_statfs,
                                                   .chmod = front_chmod,
                                                   .chown = front_chown,

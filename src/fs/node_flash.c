@@ -1,11 +1,11 @@
 /*
  * The flash, or a part of it, as a file of a size that never changes.
  *
- * Decision 1: after an open with O_TRUNC the file is to be replaced from its start. What a
- * writer then skips is meant to be zeros (cp sends no write for a hole of a sparse image);
- * what lies past the last byte given stays.
+ * Decision 1: after an open with O_TRUNC, or an ftruncate to 0, the file is to be replaced from
+ * its start. What a writer then skips is meant to be zeros (cp and rsync send no write for a hole
+ * of a sparse image); what lies past the last byte given stays.
  */
-#include "espflashfs/node.h"
+#include "flash_handle.h"
 
 #include "espflashfs/bytes.h"
 
@@ -20,18 +20,6 @@ enum {
     NEAR = 512 * 1024,
     LARGE = 64 * 1024, /* asked for at once, only by who goes on */
     AHEAD = 512 * 1024 /* 6 s at 921600 baud: what is read for nothing at most */
-};
-
-struct handle {
-    pthread_mutex_t lock;
-    bool append;
-    bool used;          /* written to or truncated since the open */
-    bool replacing;     /* opened with O_TRUNC */
-    uint64_t end;       /* replacing: the last byte given, plus one */
-    bool writer;        /* opened for writing */
-    bool left;          /* a signal ended the last write or fsync: its caller knows, and goes */
-    bool filled;        /* a hole was, of which the kernel's page cache knows nothing */
-    uint64_t read_next; /* where a sequential reader would go on */
 };
 
 static uint64_t flash_size(struct ef_node *node)
@@ -72,7 +60,7 @@ static int flash_open(struct ef_node *node, int flags, void **out)
     int rc = check_open(node, flags);
     if (rc != 0)
         return rc;
-    struct handle *h = calloc(1, sizeof(*h));
+    struct flash_handle *h = calloc(1, sizeof(*h));
     if (!h)
         return -ENOMEM;
     pthread_mutex_init(&h->lock, NULL);
@@ -85,7 +73,7 @@ static int flash_open(struct ef_node *node, int flags, void **out)
 static void flash_replace(struct ef_node *node, void *handle)
 {
     (void)node;
-    struct handle *h = handle;
+    struct flash_handle *h = handle;
     pthread_mutex_lock(&h->lock);
     h->replacing = h->replacing || !h->used;
     pthread_mutex_unlock(&h->lock);
@@ -95,7 +83,7 @@ static ssize_t flash_read(struct ef_node *node, void *handle, uint8_t *buf, size
                           uint64_t off, struct ef_patience patience)
 {
     struct ef_cache *cache = node->mount->cache;
-    struct handle *h = handle;
+    struct flash_handle *h = handle;
     uint64_t size = flash_size(node);
     if (off >= size)
         return 0;
@@ -113,7 +101,7 @@ static ssize_t flash_read(struct ef_node *node, void *handle, uint8_t *buf, size
 }
 
 /* Under the handle's lock: zeros from where the writer left off up to `off`. */
-static enum ef_err fill_hole(struct ef_node *node, struct handle *h, uint64_t off,
+static enum ef_err fill_hole(struct ef_node *node, struct flash_handle *h, uint64_t off,
                              struct ef_patience patience)
 {
     static const uint8_t zeros[ZEROS];
@@ -130,7 +118,7 @@ static enum ef_err fill_hole(struct ef_node *node, struct handle *h, uint64_t of
 }
 
 /* Under the handle's lock: may `len` bytes at `off`, and the hole before them, be written? */
-static int check_write(struct ef_node *node, const struct handle *h, uint64_t off, size_t len)
+static int check_write(struct ef_node *node, const struct flash_handle *h, uint64_t off, size_t len)
 {
     const struct ef_guard *guard = &node->mount->session->guard;
     uint64_t from = h->replacing && h->end < off ? h->end : off;
@@ -156,7 +144,7 @@ static int check_write(struct ef_node *node, const struct handle *h, uint64_t of
 static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *buf, size_t len,
                            uint64_t off, struct ef_patience patience)
 {
-    struct handle *h = handle;
+    struct flash_handle *h = handle;
     pthread_mutex_lock(&h->lock);
     h->used = true;
     if (h->append)
@@ -168,7 +156,8 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
         ef_cache_renew(node->mount->cache);
         return rc;
     }
-    enum ef_err err = h->replacing ? fill_hole(node, h, off, patience) : EF_OK;
+    enum ef_err err =
+        h->replacing ? fill_hole(node, h, off, patience) : flash_fill_punched(node, h, patience);
     if (err == EF_OK)
         err = ef_cache_write(node->mount->cache, node->base + off, (uint32_t)len, buf, patience);
     if (err == EF_OK && h->replacing && off + len > h->end)
@@ -181,7 +170,7 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
 static int flash_truncate(struct ef_node *node, void *handle, uint64_t size,
                           struct ef_patience patience)
 {
-    struct handle *h = handle;
+    struct flash_handle *h = handle;
     if (node->mount->read_only)
         return -EROFS;
     if (size > flash_size(node))
@@ -192,20 +181,25 @@ static int flash_truncate(struct ef_node *node, void *handle, uint64_t size,
         return 0;
     pthread_mutex_lock(&h->lock);
     h->used = true;
-    int rc = h->replacing ? check_write(node, h, size, 0) : 0;
-    if (rc == 0 && h->replacing) {
-        rc = -ef_err_to_errno(fill_hole(node, h, size, patience));
-        h->left = rc == -EINTR;
-        if (rc == 0)
-            h->end = size;
+    if (size == 0) {
+        h->replacing = true;
+        h->end = 0;
     }
+    int rc = h->replacing ? check_write(node, h, size, 0) : 0;
+    if (rc == 0) {
+        rc = -ef_err_to_errno(h->replacing ? fill_hole(node, h, size, patience)
+                                           : flash_fill_punched(node, h, patience));
+        h->left = rc == -EINTR;
+    }
+    if (rc == 0 && h->replacing)
+        h->end = size;
     pthread_mutex_unlock(&h->lock);
     return rc;
 }
 
 static int flash_fsync(struct ef_node *node, void *handle, struct ef_patience patience)
 {
-    struct handle *h = handle;
+    struct flash_handle *h = handle;
     pthread_mutex_lock(&h->lock);
     bool filled = h->filled;
     h->filled = false;
@@ -236,7 +230,7 @@ static bool at_once(void *user)
  */
 static int flash_flush(struct ef_node *node, void *handle, struct ef_patience patience)
 {
-    struct handle *h = handle;
+    struct flash_handle *h = handle;
     pthread_mutex_lock(&h->lock);
     if (h->left)
         patience = (struct ef_patience){.interrupted = at_once};
@@ -247,8 +241,9 @@ static int flash_flush(struct ef_node *node, void *handle, struct ef_patience pa
 static void flash_release(struct ef_node *node, void *handle)
 {
     (void)node;
-    struct handle *h = handle;
+    struct flash_handle *h = handle;
     pthread_mutex_destroy(&h->lock);
+    free(h->punched);
     free(h);
 }
 
@@ -258,6 +253,9 @@ const struct ef_node_ops EF_FLASH_NODE = {.size = flash_size,
                                           .write = flash_write,
                                           .replace = flash_replace,
                                           .truncate = flash_truncate,
+                                          .seek = flash_seek,
+                                          .zeros = flash_zeros,
+                                          .punch = flash_punch,
                                           .flush = flash_flush,
                                           .fsync = flash_fsync,
                                           .release = flash_release};

@@ -116,7 +116,7 @@ static void make_odd(struct maker *m, struct op *op)
     static const uint8_t KINDS[] = {OP_TRUNCATE,   OP_FTRUNCATE, OP_FALLOCATE,
                                     OP_WRITE_PAST, OP_APPEND,    OP_FTRUNCATE};
     op->kind = KINDS[below(m, sizeof(KINDS))];
-    op->off = below(m, m->plan->size + SECTOR);
+    op->off = 1 + below(m, m->plan->size + SECTOR); /* emptied, the file is to be replaced */
     op->len = 1 + below(m, 2 * SECTOR);
     if (op->kind == OP_FALLOCATE && !m->plan->limits.through_fuse)
         op->kind = OP_FTRUNCATE; /* the front's own work */

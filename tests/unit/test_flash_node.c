@@ -117,7 +117,22 @@ static void shortened_and_written_behind(void **state)
     expect_settled(room);
 }
 
-/* Nothing but O_TRUNC makes holes of what is skipped; no truncation erases or shortens. */
+/* rsync --inplace --sparse opens without O_TRUNC, and then empties the file. */
+static void emptied_through_its_handle(void **state)
+{
+    struct room *room = *state;
+    open_flash(room, O_WRONLY);
+    assert_int_equal(put(room, 9000, 10, 1), 10);
+    assert_int_equal(truncate_to(room, 0), 0);
+    expect_settled(room);
+    zeros_due(room, 0, 70000);
+    assert_int_equal(put(room, 70000, 10, 2), 10);
+    zeros_due(room, 70010, 80000);
+    assert_int_equal(truncate_to(room, 80000), 0);
+    expect_settled(room);
+}
+
+/* Nothing but that makes holes of what is skipped; no truncation erases or shortens. */
 static void truncation_changes_nothing(void **state)
 {
     struct room *room = *state;
@@ -126,7 +141,6 @@ static void truncation_changes_nothing(void **state)
     assert_int_equal(truncate_to(room, 0), 0);
     expect_settled(room);
     open_flash(room, O_WRONLY);
-    assert_int_equal(truncate_to(room, 0), 0);
     assert_int_equal(truncate_to(room, 12345), 0);
     assert_int_equal(truncate_to(room, ROOM_SIZE), 0);
     assert_int_equal(put(room, 50000, 10, 1), 10);
@@ -297,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(holes_after_truncation_are_zeros, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_hole_at_the_start, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_hole_at_the_end, room_open, room_close),
+        cmocka_unit_test_setup_teardown(emptied_through_its_handle, room_open, room_close),
         cmocka_unit_test_setup_teardown(replaced_before_it_is_used, room_open, room_close),
         cmocka_unit_test_setup_teardown(written_backwards, room_open, room_close),
         cmocka_unit_test_setup_teardown(shortened_and_written_behind, room_open, room_close),
