@@ -122,7 +122,7 @@ enum ef_err ef_cache_erase(struct ef_cache *cache, uint64_t off, uint64_t len,
                            struct ef_patience patience);
 
 /*
- * The chip's own MD5 of whole sectors, at a moment at which it holds all that was written to them:
+ * The chip's own MD5 of any bytes, at a moment at which it holds all that was written to them:
  * waits until that is so, and has what is unwritten of them go out, as a flush does (not where
  * nothing can be dirty). The chip takes about a second for a MiB, in which the line is its
  * alone; where the bytes are not held here, which would prove the answer, it is asked twice.

@@ -67,7 +67,15 @@ struct ef_node {
     struct ef_zero_count zero_count;
 };
 
-enum { EF_NODE_FLASH, EF_NODE_INFO, EF_NODE_ERASE, EF_NODE_STATUS, EF_NODE_MD5, EF_NODE_COUNT };
+enum {
+    EF_NODE_FLASH,
+    EF_NODE_INFO,
+    EF_NODE_ERASE,
+    EF_NODE_STATUS,
+    EF_NODE_MD5,
+    EF_NODE_MAP,
+    EF_NODE_COUNT
+};
 
 /* Everything one mount is made of. */
 struct ef_mount {
@@ -92,7 +100,7 @@ void ef_mount_init(struct ef_mount *mount, struct ef_session *session, struct ef
                    bool read_only);
 
 extern const struct ef_node_ops EF_FLASH_NODE, EF_INFO_NODE, EF_ERASE_NODE, EF_STATUS_NODE,
-    EF_MD5_NODE;
+    EF_MD5_NODE, EF_MAP_NODE;
 
 enum { EF_MD5_HEX = 2 * EF_DIGEST_BYTES };
 

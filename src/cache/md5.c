@@ -21,7 +21,8 @@ enum {
 };
 
 struct range {
-    uint32_t first, end; /* sectors */
+    uint32_t addr, len;
+    uint32_t first, end; /* the sectors that it touches */
 };
 
 enum standing { SETTLED, UNWRITTEN, IN_ERASE };
@@ -62,8 +63,7 @@ static enum ef_err submit_settled(struct ef_cache *c, struct range r, struct ef_
 static enum ef_err ask(struct ef_cache *c, struct range r, uint8_t md5[EF_DIGEST_BYTES],
                        struct ef_patience patience)
 {
-    struct ef_job *job = ef_job_new(EF_JOB_DIGEST, EF_PRIORITY_WRITER, r.first * EF_SECTOR,
-                                    (r.end - r.first) * EF_SECTOR);
+    struct ef_job *job = ef_job_new(EF_JOB_DIGEST, EF_PRIORITY_WRITER, r.addr, r.len);
     if (!job)
         return EF_NOMEM;
     enum ef_err err = submit_settled(c, r, job, patience);
@@ -81,6 +81,14 @@ static enum ef_err ask(struct ef_cache *c, struct range r, uint8_t md5[EF_DIGEST
     return err;
 }
 
+/* What of the range lies in sector `s`. */
+static void digest_part(struct md5_ctx *ctx, struct ef_cache *c, struct range r, uint32_t s)
+{
+    uint32_t from = s == r.first ? r.addr % EF_SECTOR : 0;
+    uint32_t to = ef_min_u32(EF_SECTOR, r.addr + r.len - s * EF_SECTOR);
+    md5_update(ctx, to - from, ef_sector_data(c, s) + from);
+}
+
 /* The lock is taken in between: of what is written meanwhile any part may be seen, and will not
  * match. False where not all bytes are here, be it as an image's. */
 static bool digest_here(struct ef_cache *c, struct range r, uint8_t md5[EF_DIGEST_BYTES])
@@ -95,7 +103,7 @@ static bool digest_here(struct ef_cache *c, struct range r, uint8_t md5[EF_DIGES
             const struct sector *sector = &c->sector[s];
             here = sector->have || (sector->imaged && !sector->dirty);
             if (here)
-                md5_update(&ctx, EF_SECTOR, ef_sector_data(c, s));
+                digest_part(&ctx, c, r, s);
         }
         pthread_mutex_unlock(&c->lock);
     }
@@ -103,12 +111,12 @@ static bool digest_here(struct ef_cache *c, struct range r, uint8_t md5[EF_DIGES
     return here;
 }
 
-/* Of blank flash, the flash's layers ask twice for themselves. */
 static bool is_sure(struct ef_cache *c, struct range r, const uint8_t md5[EF_DIGEST_BYTES])
 {
     uint8_t ours[EF_DIGEST_BYTES];
-    ef_digest_blank((r.end - r.first) * EF_SECTOR, ours);
-    if (memcmp(ours, md5, EF_DIGEST_BYTES) == 0)
+    ef_digest_blank(r.len, ours);
+    /* Then the flash's layers have asked twice for themselves. */
+    if (r.len >= EF_SECTOR && memcmp(ours, md5, EF_DIGEST_BYTES) == 0)
         return true;
     return digest_here(c, r, ours) && memcmp(ours, md5, EF_DIGEST_BYTES) == 0;
 }
@@ -152,10 +160,12 @@ static void doubt_what_is_held(struct ef_cache *c, struct range r, struct timesp
 enum ef_err ef_cache_md5(struct ef_cache *c, uint64_t off, uint64_t len,
                          uint8_t md5[EF_DIGEST_BYTES], struct ef_patience patience)
 {
-    if (!ef_range_fits(off, len, c->size) || len == 0 || off % EF_SECTOR || len % EF_SECTOR)
+    if (!ef_range_fits(off, len, c->size) || len == 0)
         return EF_INVALID;
-    struct range r = {.first = (uint32_t)(off / EF_SECTOR),
-                      .end = (uint32_t)((off + len) / EF_SECTOR)};
+    struct range r = {.addr = (uint32_t)off,
+                      .len = (uint32_t)len,
+                      .first = (uint32_t)(off / EF_SECTOR),
+                      .end = (uint32_t)((off + len + EF_SECTOR - 1) / EF_SECTOR)};
     struct timespec age = age_of(c);
     uint8_t last[EF_DIGEST_BYTES];
     for (int i = 0; i < ANSWERS; i++) {

@@ -43,5 +43,7 @@ void ef_mount_init(struct ef_mount *m, struct ef_session *session, struct ef_log
     m->node[EF_NODE_MD5] = make_node(m, "flash.md5", &EF_MD5_NODE,
                                      possible(m, EF_GUARD_READ, S_IRUSR), true, flash && !blind);
     m->node[EF_NODE_MD5].follows = true;
+    m->node[EF_NODE_MAP] = make_node(m, "map.txt", &EF_MAP_NODE, S_IRUSR, true, flash);
+    m->node[EF_NODE_MAP].follows = true;
     m->node[EF_NODE_ERASE] = make_node(m, "erase", &EF_ERASE_NODE, erase, true, flash && !blind);
 }

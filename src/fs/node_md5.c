@@ -69,7 +69,10 @@ static char *line_of(const struct ef_mount *m, const char *hex)
         escaped = escaped || escape;
         if (escape)
             name[n++] = '\\';
-        name[n++] = escape ? escape : *c;
+        name[n] = *c;
+        if (escape)
+            name[n] = escape;
+        n++;
     }
     name[n] = '\0';
     char *line = NULL;

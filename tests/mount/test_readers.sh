@@ -116,7 +116,7 @@ test_folder() {
         dd if="$IMAGE" of="$MNT/info.txt" conv=notrunc status=none
     check 'chmod, chown, touch: fine' touch_up
     check 'none of it reached the board' untouched
-    check 'ls shows the files' equal './erase ./flash.bin ./flash.md5 ./info.txt ./status.txt' \
+    check 'ls shows the files' equal './erase ./flash.bin ./flash.md5 ./info.txt ./map.txt ./status.txt' \
         "$(cd "$MNT" && echo ./*)"
     check 'df shows the flash' equal "$SIZE 0" "$(df -B1 --output=size,avail "$MNT" | tail -n 1 |
         xargs)"

@@ -66,7 +66,7 @@ modes() {
 
 user_has_it() {
     as "$USER_ID" cmp "$FLASH.user" "$MNT/flash.bin" &&
-        equal ". 500 $USER_ID erase 600 $USER_ID flash.bin 600 $USER_ID flash.md5 400 $USER_ID info.txt 400 $USER_ID status.txt 400 $USER_ID " \
+        equal ". 500 $USER_ID erase 600 $USER_ID flash.bin 600 $USER_ID flash.md5 400 $USER_ID info.txt 400 $USER_ID map.txt 400 $USER_ID status.txt 400 $USER_ID " \
             "$(modes "$USER_ID")"
 }
 
@@ -86,7 +86,7 @@ test_user() {
     check 'what was kept is the user'\''s alone' kept_is_private
     check 'read-only: an ordinary user mounts' mount_as "$USER_ID" -o ro
     check 'read-only: no mode lets write' equal \
-        ". 500 $USER_ID erase 400 $USER_ID flash.bin 400 $USER_ID flash.md5 400 $USER_ID info.txt 400 $USER_ID status.txt 400 $USER_ID " \
+        ". 500 $USER_ID erase 400 $USER_ID flash.bin 400 $USER_ID flash.md5 400 $USER_ID info.txt 400 $USER_ID map.txt 400 $USER_ID status.txt 400 $USER_ID " \
         "$(modes "$USER_ID")"
     check 'read-only: unmounts' unmount_as "$USER_ID"
     check 'allow_other is refused where the system does not allow it' \

@@ -44,15 +44,38 @@ static void once_is_enough_where_the_bytes_are_here(void **state)
     assert_int_equal(room->mem->calls, 1);
 }
 
-static void only_whole_sectors(void **state)
+static void past_the_end(void **state)
 {
     struct cache_room *room = *state;
     uint8_t md5[EF_DIGEST_BYTES];
     assert_int_equal(ask(room, 0, 0, md5), EF_INVALID);
-    assert_int_equal(ask(room, 1, EF_SECTOR, md5), EF_INVALID);
-    assert_int_equal(ask(room, 0, EF_SECTOR + 1, md5), EF_INVALID);
+    assert_int_equal(ask(room, 0, ROOM_SIZE + 1, md5), EF_INVALID);
     assert_int_equal(ask(room, EF_SECTOR, ROOM_SIZE, md5), EF_INVALID);
     assert_int_equal(room->mem->calls, 0);
+}
+
+/* A partition need not be whole sectors. */
+static void of_any_bytes(void **state)
+{
+    struct cache_room *room = *state;
+    static const uint32_t RANGES[][2] = {{0, 1},
+                                         {5, 17},
+                                         {100, EF_SECTOR},
+                                         {EF_SECTOR, 3 * EF_SECTOR + 5},
+                                         {EF_SECTOR + 1, EF_SECTOR - 1},
+                                         {ROOM_SIZE - 1, 1},
+                                         {1, ROOM_SIZE - 1}};
+    for (int read_before = 0; read_before < 2; read_before++) {
+        mem_reset_counts(room->mem);
+        for (size_t i = 0; i < sizeof(RANGES) / sizeof(RANGES[0]); i++)
+            expect_model(room, RANGES[i][0], RANGES[i][1]);
+        assert_int_equal(room->mem->calls,
+                         sizeof(RANGES) / sizeof(RANGES[0]) * (read_before ? 1 : 2));
+        assert_int_equal(room_read(room, 0, ROOM_SIZE), EF_OK);
+    }
+    assert_int_equal(room_write(room, 3, 1, 1), EF_OK);
+    expect_model(room, 4, 10);
+    assert_int_equal(room_dirty(room), 0);
 }
 
 static void what_was_written_goes_out_first(void **state)
@@ -253,7 +276,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_read_for_it, cache_room_open, cache_room_close),
         cmocka_unit_test_setup_teardown(once_is_enough_where_the_bytes_are_here, cache_room_open,
                                         cache_room_close),
-        cmocka_unit_test_setup_teardown(only_whole_sectors, cache_room_open, cache_room_close),
+        cmocka_unit_test_setup_teardown(past_the_end, cache_room_open, cache_room_close),
+        cmocka_unit_test_setup_teardown(of_any_bytes, cache_room_open, cache_room_close),
         cmocka_unit_test_setup_teardown(what_was_written_goes_out_first, cache_room_open,
                                         cache_room_close),
         cmocka_unit_test_setup_teardown(of_a_part, cache_room_open, cache_room_close),
