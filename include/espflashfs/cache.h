@@ -104,6 +104,9 @@ enum ef_err ef_cache_read_on(struct ef_cache *cache, uint64_t off, uint32_t len,
 /* Streams what is missing from `off` on, at the lowest priority; returns at once. */
 void ef_cache_read_ahead(struct ef_cache *cache, uint64_t off, uint32_t len);
 
+/* Has the sector at `off` read when the line is idle, if it is not known; returns at once. */
+void ef_cache_fetch(struct ef_cache *cache, uint64_t off);
+
 /*
  * Takes the bytes; waits only where the window of unwritten sectors is full. After a failed
  * write-behind, once the window is full, the failure is returned until a flush succeeds.
@@ -142,6 +145,14 @@ void ef_cache_renew(struct ef_cache *cache);
  * EF_LOOK_UNSEEN. It may be another a moment later. Never blocks on the line.
  */
 void ef_cache_look(struct ef_cache *cache, uint32_t first, uint32_t count, struct ef_look *look);
+
+/*
+ * Copies what a reader of [off, off+len), a part of one sector, would be given. EF_MISSING where
+ * the chip would have to be asked. In either case *age is another than before if it may have
+ * changed meanwhile. Never blocks on the line.
+ */
+enum ef_err ef_cache_peek(struct ef_cache *cache, uint64_t off, uint32_t len, uint8_t *buf,
+                          uint64_t *age);
 
 /* Never blocks on the line. */
 struct ef_cache_state ef_cache_state(struct ef_cache *cache);

@@ -363,3 +363,14 @@ void ef_cache_read_ahead(struct ef_cache *c, uint64_t off, uint32_t len)
         start_stream(c, first, end * EF_SECTOR);
     pthread_mutex_unlock(&c->lock);
 }
+
+void ef_cache_fetch(struct ef_cache *c, uint64_t off)
+{
+    if (off >= c->size)
+        return;
+    uint32_t s = (uint32_t)(off / EF_SECTOR);
+    pthread_mutex_lock(&c->lock);
+    if (missing(&c->sector[s], EF_PRIORITY_AHEAD) && !c->distrusted && !c->stopping)
+        start_read(c, s, s + 1, EF_PRIORITY_AHEAD);
+    pthread_mutex_unlock(&c->lock);
+}

@@ -59,3 +59,21 @@ void ef_cache_look(struct ef_cache *c, uint32_t first, uint32_t count, struct ef
         pthread_mutex_unlock(&c->lock);
     }
 }
+
+enum ef_err ef_cache_peek(struct ef_cache *c, uint64_t off, uint32_t len, uint8_t *buf,
+                          uint64_t *age)
+{
+    if (!ef_range_fits(off, len, c->size))
+        return EF_INVALID;
+    uint32_t s = (uint32_t)(off / EF_SECTOR);
+    uint32_t lo = (uint32_t)(off % EF_SECTOR);
+    pthread_mutex_lock(&c->lock);
+    const struct sector *sector = &c->sector[s];
+    bool written = sector->dirty && sector->lo <= lo && sector->hi >= lo + len;
+    bool known = !sector->erasing && (sector->have || written);
+    if (known)
+        memcpy(buf, ef_sector_data(c, s) + lo, len);
+    *age = c->absences << 32 | sector->generation;
+    pthread_mutex_unlock(&c->lock);
+    return known ? EF_OK : EF_MISSING;
+}
