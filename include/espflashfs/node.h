@@ -16,9 +16,12 @@
 
 struct ef_mount;
 struct ef_node;
+struct ef_parts;
 
 struct ef_node_ops {
     uint64_t (*size)(struct ef_node *node);
+    /* Comes before an open: waits for what it is to show. NULL: there is nothing to wait for. */
+    int (*settle)(struct ef_node *node, struct ef_patience patience);
     /* `flags` are open(2)'s, without O_TRUNC (see replace). *handle is given to the calls below. */
     int (*open)(struct ef_node *node, int flags, void **handle);
     ssize_t (*read)(struct ef_node *node, void *handle, uint8_t *buf, size_t len, uint64_t off,
@@ -56,13 +59,14 @@ struct ef_zero_count {
 
 struct ef_node {
     const char *name;
+    const char *folder; /* NULL: it is in the mount's directory itself, and always there */
     const struct ef_node_ops *ops;
     struct ef_mount *mount;
     mode_t mode;    /* permission bits for the owner */
     bool direct_io; /* the page cache is passed by */
     bool present;   /* listed and openable on this board */
     bool follows;   /* without being a part of the flash: its contents change when the flash's do */
-    /* The part of the flash that its bytes are, whole sectors; a `len` of 0: none. */
+    /* The part of the flash that its bytes are, from a sector's start on; a `len` of 0: none. */
     uint64_t base, len;
     struct ef_zero_count zero_count;
 };
@@ -74,8 +78,11 @@ enum {
     EF_NODE_STATUS,
     EF_NODE_MD5,
     EF_NODE_MAP,
+    EF_NODE_CSV,
     EF_NODE_COUNT
 };
+
+#define EF_PARTS_FOLDER "partitions"
 
 /* Everything one mount is made of. */
 struct ef_mount {
@@ -83,6 +90,7 @@ struct ef_mount {
     struct ef_cache *cache; /* NULL where no flash is offered, and so are the next two */
     struct ef_worker *worker;
     struct ef_presence *presence;
+    struct ef_parts *parts; /* NULL: it has no partitions */
     struct ef_log *log;
     bool read_only;
     struct timespec started;
@@ -99,8 +107,11 @@ struct ef_mount {
 void ef_mount_init(struct ef_mount *mount, struct ef_session *session, struct ef_log *log,
                    bool read_only);
 
+/* The permission bits of a file that ends at `end` of the flash: what can succeed somewhere. */
+mode_t ef_mount_mode(const struct ef_mount *mount, uint64_t end);
+
 extern const struct ef_node_ops EF_FLASH_NODE, EF_INFO_NODE, EF_ERASE_NODE, EF_STATUS_NODE,
-    EF_MD5_NODE, EF_MAP_NODE;
+    EF_MD5_NODE, EF_MAP_NODE, EF_CSV_NODE;
 
 enum { EF_MD5_HEX = 2 * EF_DIGEST_BYTES };
 

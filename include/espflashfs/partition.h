@@ -17,7 +17,7 @@ enum {
     EF_TABLE_ROWS = EF_TABLE_BYTES / 32,
     EF_PARTITIONS_MAX = EF_TABLE_ROWS - 1, /* the last row marks the end */
     EF_LABEL_MAX = 16,
-    EF_PART_NAME_MAX = 3 * EF_LABEL_MAX + 12, /* every byte escaped, a number, .bin, NUL */
+    EF_PART_NAME_MAX = 3 * EF_LABEL_MAX + 20, /* every byte escaped, a number, .bin, NUL */
     EF_TABLE_WHY_MAX = 256,
     EF_CSV_LINE_MAX = 3 * EF_LABEL_MAX + 80
 };

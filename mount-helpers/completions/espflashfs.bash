@@ -2,7 +2,7 @@
 
 # Options that take a value, then those that do not.
 _espflashfs_valued='port baud chip before after custom_reset_sequence stub size cache cache_size
-    journal reconnect log'
+    journal reconnect partition_offset log'
 _espflashfs_flags='ro force foreground debug probe list help version'
 _espflashfs_fuse='allow_other allow_root auto_unmount umask= uid= gid= noexec'
 

@@ -1,5 +1,7 @@
 #include "erase_range.h"
 
+#include "espflashfs/parts.h"
+
 #include <stdio.h>
 
 void ef_erase_remember(struct ef_mount *m, const char *why)
@@ -42,7 +44,7 @@ int ef_erase_range(struct ef_mount *m, const char *who, uint64_t addr, uint64_t 
     ef_log(m->log, EF_LOG_INFO, "erasing %llu bytes at 0x%llx", (unsigned long long)len,
            (unsigned long long)addr);
     enum ef_err err = ef_cache_erase(m->cache, addr, len, patience);
-    m->invalidate(m, &m->node[EF_NODE_FLASH]);
+    ef_parts_drop_pages(m, NULL, addr, len);
     char why[sizeof(m->last_error)];
     explain(m, who, err, why, sizeof(why));
     ef_erase_remember(m, why);

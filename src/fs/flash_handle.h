@@ -19,9 +19,19 @@ struct flash_handle {
     bool writer;        /* opened for writing */
     bool left;          /* a signal ended the last write or fsync: its caller knows, and goes */
     bool filled;        /* a hole was, of which the kernel's page cache knows nothing */
+    uint64_t lo, hi;    /* of the flash, written through it and not told to its other files yet */
     uint64_t read_next; /* where a sequential reader would go on */
     bool *punched;      /* NULL, or for each sector of the node whether it was, through this */
 };
+
+/*
+ * An image is not written to a place that has become something else since the file was opened:
+ * -ESTALE.
+ */
+int flash_check_place(struct ef_node *node);
+
+/* Under the handle's lock: [addr, addr+len) of the flash was written through it. */
+void flash_note_written(struct flash_handle *h, uint64_t addr, uint64_t len);
 
 /* As ef_node_ops has them. */
 int64_t flash_seek(struct ef_node *node, uint64_t off, bool hole);

@@ -149,7 +149,9 @@ int flash_punch(struct ef_node *node, void *handle, uint64_t off, uint64_t len,
 {
     struct flash_handle *h = handle;
     pthread_mutex_lock(&h->lock);
-    int rc = check_punch(node, h, off, len);
+    int rc = flash_check_place(node);
+    if (rc == 0)
+        rc = check_punch(node, h, off, len);
     pthread_mutex_unlock(&h->lock);
     if (rc == 0)
         rc = refuse_zeros(node, off, len, patience);
@@ -181,6 +183,8 @@ enum ef_err flash_fill_punched(struct ef_node *node, struct flash_handle *h,
                               : EF_OK;
         if (err != EF_OK)
             return err;
+        if (h->punched[s])
+            flash_note_written(h, addr, EF_SECTOR);
         h->filled = h->filled || h->punched[s];
         h->punched[s] = false;
     }

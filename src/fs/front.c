@@ -1,11 +1,14 @@
 #include "espflashfs/front.h"
 
 #include "callers.h"
+#include "front_private.h"
 #include "front_refuse.h"
+#include "front_xattr.h"
 #include "open_files.h"
-#include "xattr.h"
+#include "tree.h"
 
 #include "espflashfs/bytes.h"
+#include "espflashfs/parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,24 +34,15 @@ struct ef_front {
     struct open_files files;
 };
 
-static struct ef_mount *current_mount(void)
+struct ef_mount *front_mount(void)
 {
     return fuse_get_context()->private_data;
 }
 
 static struct open_files *open_files(void)
 {
-    struct ef_front *front = current_mount()->front;
+    struct ef_front *front = front_mount()->front;
     return &front->files;
-}
-
-static struct ef_node *find_node(const char *path)
-{
-    struct ef_mount *m = current_mount();
-    for (int i = 0; i < EF_NODE_COUNT; i++)
-        if (m->node[i].present && strcmp(path + 1, m->node[i].name) == 0)
-            return &m->node[i];
-    return NULL;
 }
 
 /* A caller leaves by a signal, or because the mount ends. */
@@ -58,9 +52,9 @@ static bool interrupted(void *user)
     return fuse_interrupted() || fuse_session_exited(fuse_get_session(front->fuse));
 }
 
-static struct ef_patience patience(void)
+struct ef_patience front_patience(void)
 {
-    return (struct ef_patience){.interrupted = interrupted, .user = current_mount()->front};
+    return (struct ef_patience){.interrupted = interrupted, .user = front_mount()->front};
 }
 
 /*
@@ -75,7 +69,7 @@ static bool abandoned(void *user)
 
 static struct ef_patience reader_patience(void)
 {
-    return (struct ef_patience){.interrupted = abandoned, .user = current_mount()->front};
+    return (struct ef_patience){.interrupted = abandoned, .user = front_mount()->front};
 }
 
 /*
@@ -94,23 +88,16 @@ static struct open_file *opened(const struct fuse_file_info *fi)
     return (struct open_file *)(uintptr_t)fi->fh; // NOLINT(performance-no-int-to-ptr): libfuse's
 }
 
-static int front_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
+static void stat_folder(struct stat *st, const char *path)
 {
-    struct ef_mount *m = current_mount();
-    (void)fi;
-    open_files_forget_fresh(open_files(), fuse_get_context()->pid);
-    memset(st, 0, sizeof(*st));
-    st->st_uid = getuid();
-    st->st_gid = getgid();
-    st->st_atim = st->st_mtim = st->st_ctim = m->started;
-    if (strcmp(path, "/") == 0) {
-        st->st_mode = S_IFDIR | S_IRUSR | S_IXUSR;
-        st->st_nlink = 2;
-        return 0;
-    }
-    struct ef_node *node = find_node(path);
-    if (!node)
-        return -ENOENT;
+    bool top = strcmp(path, "/") == 0;
+    st->st_mode = S_IFDIR | S_IRUSR | S_IXUSR;
+    st->st_nlink = top && front_mount()->parts ? 3 : 2;
+}
+
+static void stat_node(struct stat *st, struct ef_node *node)
+{
+    struct ef_mount *m = front_mount();
     if (m->cache && (node->len > 0 || node->follows))
         st->st_mtim = st->st_ctim = ef_cache_state(m->cache).changed;
     st->st_mode = S_IFREG | node->mode;
@@ -119,38 +106,73 @@ static int front_getattr(const char *path, struct stat *st, struct fuse_file_inf
     /* cp looks for holes only where blocks are fewer than the size tells. */
     uint64_t holes = node->ops->zeros ? node->ops->zeros(node) : 0;
     st->st_blocks = (st->st_size - (off_t)holes + 511) / 512;
+}
+
+/* An open file is what it was, whatever has its name by now. */
+static int stat_opened(struct stat *st, struct open_file *file)
+{
+    if (ef_part_fate(file->node) == EF_PART_REPLACED)
+        return -ESTALE;
+    stat_node(st, file->node);
     return 0;
+}
+
+static int front_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
+{
+    struct ef_mount *m = front_mount();
+    open_files_forget_fresh(open_files(), fuse_get_context()->pid);
+    memset(st, 0, sizeof(*st));
+    st->st_uid = getuid();
+    st->st_gid = getgid();
+    st->st_atim = st->st_mtim = st->st_ctim = m->started;
+    if (fi)
+        return stat_opened(st, opened(fi));
+    if (ef_tree_is_folder(m, path)) {
+        stat_folder(st, path);
+        return 0;
+    }
+    struct ef_node *node;
+    int rc = ef_tree_find(m, path, front_patience(), &node);
+    if (rc != 0)
+        return rc;
+    stat_node(st, node);
+    ef_node_put(node);
+    return 0;
+}
+
+struct listing {
+    void *buf;
+    fuse_fill_dir_t fill;
+};
+
+static void list_entry(void *user, const char *name)
+{
+    struct listing *listing = user;
+    listing->fill(listing->buf, name, NULL, 0, 0);
 }
 
 static int front_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t off,
                          struct fuse_file_info *fi, enum fuse_readdir_flags flags)
 {
-    struct ef_mount *m = current_mount();
+    struct listing listing = {.buf = buf, .fill = fill};
     (void)off;
     (void)fi;
     (void)flags;
-    if (strcmp(path, "/") != 0)
-        return -ENOTDIR;
-    fill(buf, ".", NULL, 0, 0);
-    fill(buf, "..", NULL, 0, 0);
-    for (int i = 0; i < EF_NODE_COUNT; i++)
-        if (m->node[i].present)
-            fill(buf, m->node[i].name, NULL, 0, 0);
-    return 0;
+    list_entry(&listing, ".");
+    list_entry(&listing, "..");
+    return ef_tree_list(front_mount(), path, front_patience(), list_entry, &listing);
 }
 
-static int front_open(const char *path, struct fuse_file_info *fi)
+static int open_node(struct ef_node *node, struct fuse_file_info *fi)
 {
-    struct ef_node *node = find_node(path);
-    if (!node)
-        return -ENOENT;
-    struct open_file *file = calloc(1, sizeof(*file));
+    int rc = node->ops->settle ? node->ops->settle(node, front_patience()) : 0;
+    struct open_file *file = rc == 0 ? calloc(1, sizeof(*file)) : NULL;
     if (!file)
-        return -ENOMEM;
+        return rc == 0 ? -ENOMEM : rc;
     file->node = node;
     file->opener = fuse_get_context()->pid;
     file->fresh = (fi->flags & O_ACCMODE) != O_RDONLY;
-    int rc = node->ops->open(node, fi->flags, &file->handle);
+    rc = node->ops->open(node, fi->flags, &file->handle);
     if (rc < 0) {
         free(file);
         return rc;
@@ -161,6 +183,17 @@ static int front_open(const char *path, struct fuse_file_info *fi)
     /* Dropping its pages would make open(2) wait, deaf to Ctrl-C, for a read-ahead on the line. */
     fi->keep_cache = !node->direct_io;
     return 0;
+}
+
+static int front_open(const char *path, struct fuse_file_info *fi)
+{
+    struct ef_node *node;
+    int rc = ef_tree_find(front_mount(), path, front_patience(), &node);
+    if (rc == 0)
+        rc = open_node(node, fi);
+    if (rc != 0)
+        ef_node_put(node);
+    return rc;
 }
 
 static int front_read(const char *path, char *buf, size_t len, off_t off, struct fuse_file_info *fi)
@@ -179,27 +212,39 @@ static int front_write(const char *path, const char *buf, size_t len, off_t off,
     if (!file->node->ops->write)
         return -EACCES;
     return (int)file->node->ops->write(file->node, file->handle, (const uint8_t *)buf, len,
-                                       (uint64_t)off, patience());
+                                       (uint64_t)off, front_patience());
+}
+
+static int truncate_path(struct ef_node *node, uint64_t size)
+{
+    if (!node->ops->truncate)
+        return -EACCES;
+    if (size == 0)
+        open_files_mark_replacing(open_files(), node, fuse_get_context()->pid);
+    return node->ops->truncate(node, NULL, size, front_patience());
 }
 
 static int front_truncate(const char *path, off_t size, struct fuse_file_info *fi)
 {
-    struct ef_node *node = fi ? opened(fi)->node : find_node(path);
-    if (!node)
-        return -ENOENT;
-    if (!node->ops->truncate)
+    struct open_file *file = fi ? opened(fi) : NULL;
+    if (file && !file->node->ops->truncate)
         return -EACCES;
-    if (!fi && size == 0)
-        open_files_mark_replacing(open_files(), node, fuse_get_context()->pid);
-    return node->ops->truncate(node, fi ? opened(fi)->handle : NULL, (uint64_t)size, patience());
+    if (file)
+        return file->node->ops->truncate(file->node, file->handle, (uint64_t)size,
+                                         front_patience());
+    struct ef_node *node;
+    int rc = ef_tree_find(front_mount(), path, front_patience(), &node);
+    if (rc == 0)
+        rc = truncate_path(node, (uint64_t)size);
+    ef_node_put(node);
+    return rc;
 }
 
 static int front_flush(const char *path, struct fuse_file_info *fi)
 {
     struct open_file *file = opened(fi);
     (void)path;
-    struct ef_patience close_patience = {.interrupted = nobody_waits,
-                                         .user = current_mount()->front};
+    struct ef_patience close_patience = {.interrupted = nobody_waits, .user = front_mount()->front};
     if (!file->node->ops->flush)
         return 0;
     return file->node->ops->flush(file->node, file->handle, close_patience);
@@ -210,8 +255,9 @@ static int front_fsync(const char *path, int datasync, struct fuse_file_info *fi
     struct open_file *file = opened(fi);
     (void)path;
     (void)datasync;
-    return file->node->ops->fsync ? file->node->ops->fsync(file->node, file->handle, patience())
-                                  : 0;
+    return file->node->ops->fsync
+               ? file->node->ops->fsync(file->node, file->handle, front_patience())
+               : 0;
 }
 
 static int front_release(const char *path, struct fuse_file_info *fi)
@@ -233,7 +279,7 @@ static int front_fallocate(const char *path, int mode, off_t off, off_t len,
     (void)path;
     if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) && node->ops->punch &&
         caller_is_program(fuse_get_context()->pid))
-        return node->ops->punch(node, file->handle, (uint64_t)off, (uint64_t)len, patience());
+        return node->ops->punch(node, file->handle, (uint64_t)off, (uint64_t)len, front_patience());
     if (mode != 0)
         return -EOPNOTSUPP;
     return ef_range_fits((uint64_t)off, (uint64_t)len, node->ops->size(node)) ? 0 : -ENOSPC;
@@ -254,35 +300,13 @@ static off_t front_lseek(const char *path, off_t off, int whence, struct fuse_fi
     return whence == SEEK_HOLE ? (off_t)size : off;
 }
 
-static int front_getxattr(const char *path, const char *name, char *value, size_t size)
-{
-    return ef_xattr_get(find_node(path), name, value, size, patience());
-}
-
-static int front_listxattr(const char *path, char *list, size_t size)
-{
-    return ef_xattr_list(find_node(path), list, size);
-}
-
-static int front_setxattr(const char *path, const char *name, const char *value, size_t size,
-                          int flags)
-{
-    (void)flags;
-    return ef_xattr_set(find_node(path), name, value, size);
-}
-
-static int front_removexattr(const char *path, const char *name)
-{
-    return ef_xattr_remove(find_node(path), name);
-}
-
 static int front_statfs(const char *path, struct statvfs *st)
 {
     (void)path;
     memset(st, 0, sizeof(*st));
     st->f_bsize = EF_SECTOR;
     st->f_frsize = EF_SECTOR;
-    st->f_blocks = current_mount()->session->flash_size / EF_SECTOR;
+    st->f_blocks = front_mount()->session->flash_size / EF_SECTOR;
     st->f_files = EF_NODE_COUNT;
     st->f_namemax = 255;
     return 0;
@@ -306,7 +330,7 @@ static void *front_init(struct fuse_conn_info *conn, struct fuse_config *config)
     conn->want &= ~(unsigned)(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_ATOMIC_O_TRUNC);
     if (conn->capable & FUSE_CAP_AUTO_INVAL_DATA)
         conn->want |= FUSE_CAP_AUTO_INVAL_DATA;
-    return current_mount();
+    return front_mount();
 }
 
 static const struct fuse_operations OPERATIONS = {.getattr = front_getattr,
@@ -341,8 +365,9 @@ static const struct fuse_operations OPERATIONS = {.getattr = front_getattr,
 static void invalidate(struct ef_mount *m, const struct ef_node *node)
 {
     struct ef_front *front = m->front;
-    char path[64];
-    snprintf(path, sizeof(path), "/%s", node->name);
+    char path[128];
+    snprintf(path, sizeof(path), "%s%s/%s", node->folder ? "/" : "",
+             node->folder ? node->folder : "", node->name);
     fuse_invalidate_path(front->fuse, path);
 }
 

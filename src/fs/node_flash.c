@@ -8,6 +8,7 @@
 #include "flash_handle.h"
 
 #include "espflashfs/bytes.h"
+#include "espflashfs/parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,9 @@ static ssize_t flash_read(struct ef_node *node, void *handle, uint8_t *buf, size
     struct ef_cache *cache = node->mount->cache;
     struct flash_handle *h = handle;
     uint64_t size = flash_size(node);
+    /* Its pages are those of the file that has its name now. */
+    if (ef_part_fate(node) == EF_PART_REPLACED)
+        return -ESTALE;
     if (off >= size)
         return 0;
     if (len > size - off)
@@ -111,6 +115,7 @@ static enum ef_err fill_hole(struct ef_node *node, struct flash_handle *h, uint6
             ef_cache_write(node->mount->cache, node->base + h->end, n, zeros, patience);
         if (err != EF_OK)
             return err;
+        flash_note_written(h, node->base + h->end, n);
         h->filled = true;
         h->end += n;
     }
@@ -149,7 +154,9 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
     h->used = true;
     if (h->append)
         off = h->replacing ? h->end : flash_size(node);
-    int rc = check_write(node, h, off, len);
+    int rc = flash_check_place(node);
+    if (rc == 0)
+        rc = check_write(node, h, off, len);
     if (rc != 0) {
         pthread_mutex_unlock(&h->lock);
         /* It may be a mapped page, which the kernel would go on showing to all readers. */
@@ -162,6 +169,8 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
         err = ef_cache_write(node->mount->cache, node->base + off, (uint32_t)len, buf, patience);
     if (err == EF_OK && h->replacing && off + len > h->end)
         h->end = off + len;
+    if (err == EF_OK)
+        flash_note_written(h, node->base + off, len);
     h->left = err == EF_INTERRUPTED;
     pthread_mutex_unlock(&h->lock);
     return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
@@ -185,7 +194,9 @@ static int flash_truncate(struct ef_node *node, void *handle, uint64_t size,
         h->replacing = true;
         h->end = 0;
     }
-    int rc = h->replacing ? check_write(node, h, size, 0) : 0;
+    int rc = flash_check_place(node);
+    if (rc == 0 && h->replacing)
+        rc = check_write(node, h, size, 0);
     if (rc == 0) {
         rc = -ef_err_to_errno(h->replacing ? fill_hole(node, h, size, patience)
                                            : flash_fill_punched(node, h, patience));
@@ -202,11 +213,17 @@ static int flash_fsync(struct ef_node *node, void *handle, struct ef_patience pa
     struct flash_handle *h = handle;
     pthread_mutex_lock(&h->lock);
     bool filled = h->filled;
+    uint64_t lo = h->lo;
+    uint64_t hi = h->hi;
     h->filled = false;
+    h->lo = h->hi = 0;
     pthread_mutex_unlock(&h->lock);
-    /* Not sooner: the kernel has the pages of a write locked until it is answered. */
+    /* Not sooner: the kernel has the pages of a write locked until it is answered. Who maps one of
+     * the other files sees nothing new before; read(2) asks for the time of the last change. */
     if (filled)
         node->mount->invalidate(node->mount, node);
+    if (lo < hi)
+        ef_parts_drop_pages(node->mount, node, lo, hi - lo);
     enum ef_err err = ef_cache_flush(node->mount->cache, patience);
     pthread_mutex_lock(&h->lock);
     h->left = err == EF_INTERRUPTED;

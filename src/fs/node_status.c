@@ -1,6 +1,8 @@
 /* status.txt: what is going on, as fixed `Key: value` lines. Never asks the line. */
 #include "text_handle.h"
 
+#include "espflashfs/parts.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,6 +62,16 @@ static void print_error(FILE *out, const struct ef_worker_activity *activity, en
                 (unsigned)activity->failed.addr, ef_err_text(activity->failed.err));
 }
 
+static void print_partitions(FILE *out, struct ef_mount *m)
+{
+    char state[EF_PARTS_STATE_MAX];
+    if (!m->parts)
+        return;
+    ef_parts_refresh(m);
+    ef_parts_state_text(m, state);
+    fprintf(out, "Partitions: %s\n", state);
+}
+
 static char *status_text(struct ef_mount *m)
 {
     char *text = NULL;
@@ -84,6 +96,7 @@ static char *status_text(struct ef_mount *m)
             (unsigned)cache.dirty_sectors, now.reconnections,
             (unsigned long long)activity.slowdowns);
     print_error(out, &activity, cache.flush_err);
+    print_partitions(out, m);
     if (fclose(out) != 0) {
         free(text);
         return NULL;

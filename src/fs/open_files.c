@@ -1,5 +1,7 @@
 #include "open_files.h"
 
+#include "espflashfs/parts.h"
+
 #include <stdlib.h>
 
 void open_files_init(struct open_files *files)
@@ -34,6 +36,7 @@ void open_files_release(struct open_files *files, struct open_file *file)
         file->next->link = file->link;
     pthread_mutex_unlock(&files->lock);
     file->node->ops->release(file->node, file->handle);
+    ef_node_put(file->node);
     free(file);
 }
 

@@ -7,7 +7,7 @@
 
 /* An open file: its node and the node's handle. */
 struct open_file {
-    struct ef_node *node;
+    struct ef_node *node; /* found, and put back when the file is released */
     void *handle;
     pid_t opener; /* the thread, or 0 */
     bool fresh;   /* nothing else has come from that thread since it opened the file */

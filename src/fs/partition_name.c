@@ -7,13 +7,15 @@
 
 static const char SUFFIX[] = ".bin";
 
+enum { STEM_MAX = 3 * EF_LABEL_MAX + 4 };
+
 /* How many bytes the UTF-8 character at `s` has; 0 where there is none, or one that controls. */
 static size_t printable(const char *s)
 {
     const unsigned char *c = (const unsigned char *)s;
     static const struct {
         unsigned char from, to; /* of the first byte */
-        size_t len;
+        unsigned char len;
         unsigned char low, high; /* of the second: no overlong forms, surrogates or controls */
     } FORMS[] = {
         {0xC2, 0xC2, 2, 0xA0, 0xBF}, {0xC3, 0xDF, 2, 0x80, 0xBF}, {0xE0, 0xE0, 3, 0xA0, 0xBF},
@@ -50,18 +52,12 @@ void ef_partition_escape(char *out, const char *label, const char *also)
 }
 
 /* The name without what may follow. An empty label, and a file that `ls` would hide, are shown. */
-static void make_stem(char *out, const char *label)
+static void make_stem(char out[STEM_MAX], const char *label)
 {
-    if (label[0] == '\0') {
-        strcpy(out, "%00");
-        return;
-    }
-    ef_partition_escape(out, label, "/%");
-    if (out[0] == '.') {
-        char rest[3 * EF_LABEL_MAX + 1];
-        strcpy(rest, out + 1);
-        sprintf(out, "%%2E%s", rest);
-    }
+    const char *begin = label[0] == '\0' ? "%00" : label[0] == '.' ? "%2E" : "";
+    char rest[3 * EF_LABEL_MAX + 1];
+    ef_partition_escape(rest, label + (label[0] == '.'), "/%");
+    snprintf(out, STEM_MAX, "%s%s", begin, rest);
 }
 
 static bool is_taken(const struct ef_partition_table *table, const char *const *taken, size_t count,
@@ -76,27 +72,34 @@ static bool is_taken(const struct ef_partition_table *table, const char *const *
     return false;
 }
 
+/* Takes the name for `p` if nobody has it. */
+static bool take(struct ef_partition_table *table, struct ef_partition *p, const char *const *taken,
+                 size_t count, const char *name)
+{
+    if (!is_taken(table, taken, count, name))
+        snprintf(p->name, sizeof(p->name), "%s", name);
+    return p->name[0] != '\0';
+}
+
 /* Plain names first, so that a number does not take one from a later partition. */
 void ef_partition_name(struct ef_partition_table *table, const char *const *taken, size_t count)
 {
-    char stem[3 * EF_LABEL_MAX + 1];
+    char stem[STEM_MAX];
     char name[EF_PART_NAME_MAX];
     for (unsigned i = 0; i < table->count; i++)
         table->partition[i].name[0] = '\0';
     for (unsigned i = 0; i < table->count; i++) {
         make_stem(stem, table->partition[i].label);
         snprintf(name, sizeof(name), "%s%s", stem, SUFFIX);
-        if (!is_taken(table, taken, count, name))
-            strcpy(table->partition[i].name, name);
+        take(table, &table->partition[i], taken, count, name);
     }
     for (unsigned i = 0; i < table->count; i++) {
         if (table->partition[i].name[0])
             continue;
         make_stem(stem, table->partition[i].label);
-        for (unsigned n = 2; table->partition[i].name[0] == '\0'; n++) {
-            snprintf(name, sizeof(name), "%s-%u%s", stem, n, SUFFIX);
-            if (!is_taken(table, taken, count, name))
-                strcpy(table->partition[i].name, name);
-        }
+        unsigned n = 2;
+        do
+            snprintf(name, sizeof(name), "%s-%u%s", stem, n++, SUFFIX);
+        while (!take(table, &table->partition[i], taken, count, name));
     }
 }

@@ -8,6 +8,7 @@
 #include "options.h"
 
 #include "espflashfs/front.h"
+#include "espflashfs/parts.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -228,7 +229,8 @@ static int serve(struct program *p)
     const struct ef_options *o = &p->options;
     ef_mount_init(&p->mount, &p->session, &p->log, o->read_only);
     ef_presence_init(&p->presence);
-    if (ef_front_mount(p->front, o->mountpoint) != 0) {
+    if (ef_parts_new(&p->mount, o->table_addr) != EF_OK ||
+        ef_front_mount(p->front, o->mountpoint) != 0) {
         ef_session_close(&p->session);
         return EXIT_FAILURE;
     }
@@ -253,6 +255,8 @@ static int mount_board(struct program *p)
     }
     int status = open_board(p) == EF_OK ? serve(p) : EXIT_NO_BOARD;
     ef_front_free(p->front);
+    /* Files that were open to the end have been released by now. */
+    ef_parts_free(&p->mount);
     return status;
 }
 

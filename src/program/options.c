@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "espflashfs/cache.h"
+#include "espflashfs/partition.h"
 #include "espflashfs/ports.h"
 #include "espflashfs/reset.h"
 #include "espflashfs/text.h"
@@ -54,6 +55,7 @@ static const struct fuse_opt SPECS[] = {
     {"cache=%s", offsetof(struct ef_options, cache), 0},
     TEXT("journal", journal),
     TEXT("reconnect", reconnect_text),
+    TEXT("partition_offset", table_text),
     TEXT("log", log_file),
     FLAG("-f", foreground),
     FLAG("foreground", foreground),
@@ -244,6 +246,18 @@ static int check_reconnect(struct ef_options *o)
     return 0;
 }
 
+static int check_table(struct ef_options *o)
+{
+    uint64_t addr = EF_TABLE_ADDR;
+    if (o->table_text && (ef_text_to_u64(o->table_text, &addr) != EF_OK || addr % EF_SECTOR ||
+                          addr > UINT32_MAX - EF_SECTOR))
+        return complain("partition_offset=%s: where the partition table lies is expected, a "
+                        "multiple of 0x1000: 0x8000, 64k",
+                        o->table_text);
+    o->table_addr = (uint32_t)addr;
+    return 0;
+}
+
 static int check_values(struct ef_options *o)
 {
     /* A variable that is not set, in a script. Whatever port there is may be no board. */
@@ -256,7 +270,8 @@ static int check_values(struct ef_options *o)
     if (o->size_text && (ef_text_to_u64(o->size_text, &o->size) != EF_OK || o->size == 0))
         return complain("size=%s: bytes are expected, for example 4M or 0x400000", o->size_text);
     if (check_folder("cache", &o->cache, &o->keep_images) < 0 || check_cache_size(o) < 0 ||
-        check_folder("journal", &o->journal, &o->keep_journal) < 0 || check_reconnect(o) < 0)
+        check_folder("journal", &o->journal, &o->keep_journal) < 0 || check_reconnect(o) < 0 ||
+        check_table(o) < 0)
         return -1;
     if (!o->stub)
         o->stub = strdup("auto");
@@ -381,7 +396,7 @@ void ef_options_free(struct ef_options *o)
     char *texts[] = {o->port,           o->mountpoint, o->baud_text,       o->chip,
                      o->before_text,    o->after_text, o->reset_sequence,  o->stub,
                      o->size_text,      o->cache,      o->cache_size_text, o->journal,
-                     o->reconnect_text, o->log_file};
+                     o->reconnect_text, o->table_text, o->log_file};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         free(texts[i]);
     struct fuse_args args = FUSE_ARGS_INIT(o->fuse_argc, o->fuse_argv);
@@ -397,7 +412,7 @@ void ef_options_help(void)
         "       espflashfs --list\n"
         "\n"
         "Mounts an Espressif board's flash as a directory: flash.bin, info.txt, erase,\n"
-        "status.txt.\n"
+        "status.txt, partitions/, partitions.csv.\n"
         "PORT is a device path, a USB serial number, hwid=VID:PID, rfc2217://HOST:PORT or\n"
         "socket://HOST:PORT; without one, the serial ports are tried.\n"
         "\n"
@@ -418,6 +433,7 @@ void ef_options_help(void)
         "                           none: do without\n"
         "    reconnect=SECONDS      how long to wait for a board that is gone; 30 if not given,\n"
         "                           0: requests fail at once\n"
+        "    partition_offset=ADDRESS  where the partition table lies; 0x8000 if not given\n"
         "    log=FILE               append what happens to a file\n"
         "    ro                     refuse every write\n"
         "    force                  let through what would brick a guarded chip\n"

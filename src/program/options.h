@@ -8,13 +8,14 @@ struct ef_options {
     char *port;       /* NULL: look for a board */
     char *mountpoint; /* NULL only with probe, list, help or version */
     char *baud_text, *chip, *before_text, *after_text, *reset_sequence, *stub, *size_text, *cache,
-        *cache_size_text, *journal, *reconnect_text, *log_file;
+        *cache_size_text, *journal, *table_text, *reconnect_text, *log_file;
     int read_only, force, foreground, debug, probe, list, help, version;
     /* From the texts above. */
     uint32_t baud;
     bool baud_auto;
     uint64_t size;
     uint64_t cache_size; /* bytes */
+    uint32_t table_addr; /* of the partition table */
     int reconnect_ms;    /* how long a board that is gone is waited for */
     bool keep_images;    /* in `cache`, which is an absolute path then; NULL: in the usual folder */
     bool keep_journal;   /* in `journal`, likewise */

@@ -64,10 +64,22 @@ modes() {
     as "$1" sh -c 'cd "$1" && stat -c "%n %a %u" . *' - "$MNT" | tr '\n' ' '
 }
 
+# modes_are MODE: the same, where what can be written has this mode.
+modes_are() {
+    printf '%s ' . 500 "$USER_ID" \
+        erase "$1" "$USER_ID" \
+        flash.bin "$1" "$USER_ID" \
+        flash.md5 400 "$USER_ID" \
+        info.txt 400 "$USER_ID" \
+        map.txt 400 "$USER_ID" \
+        partitions 500 "$USER_ID" \
+        partitions.csv 400 "$USER_ID" \
+        status.txt 400 "$USER_ID"
+}
+
 user_has_it() {
     as "$USER_ID" cmp "$FLASH.user" "$MNT/flash.bin" &&
-        equal ". 500 $USER_ID erase 600 $USER_ID flash.bin 600 $USER_ID flash.md5 400 $USER_ID info.txt 400 $USER_ID map.txt 400 $USER_ID status.txt 400 $USER_ID " \
-            "$(modes "$USER_ID")"
+        equal "$(modes_are 600)" "$(modes "$USER_ID")"
 }
 
 # not_for ID: neither its names nor its contents, root's included.
@@ -85,9 +97,7 @@ test_user() {
     check 'the user unmounts' unmount_as "$USER_ID"
     check 'what was kept is the user'\''s alone' kept_is_private
     check 'read-only: an ordinary user mounts' mount_as "$USER_ID" -o ro
-    check 'read-only: no mode lets write' equal \
-        ". 500 $USER_ID erase 400 $USER_ID flash.bin 400 $USER_ID flash.md5 400 $USER_ID info.txt 400 $USER_ID map.txt 400 $USER_ID status.txt 400 $USER_ID " \
-        "$(modes "$USER_ID")"
+    check 'read-only: no mode lets write' equal "$(modes_are 400)" "$(modes "$USER_ID")"
     check 'read-only: unmounts' unmount_as "$USER_ID"
     check 'allow_other is refused where the system does not allow it' \
         not_mounted 'allow_other' "$USER_ID" -o allow_other

@@ -202,6 +202,19 @@ static void reset_sequences(void **state)
     assert_int_equal(room->options.read_only, 1);
 }
 
+static void partition_offset(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(parse(room, "@"), 0);
+    assert_int_equal(room->options.table_addr, 0x8000);
+    assert_int_equal(parse(room, "@ -o partition_offset=0x10000"), 0);
+    assert_int_equal(room->options.table_addr, 0x10000);
+    assert_int_equal(parse(room, "@ --partition_offset=40k"), 0);
+    assert_int_equal(room->options.table_addr, 40960);
+    assert_int_equal(parse(room, "@ --partition_offset 36864"), 0);
+    assert_int_equal(room->options.table_addr, 0x9000);
+}
+
 static void reconnect(void **state)
 {
     struct room *room = *state;
@@ -237,6 +250,10 @@ static void refused(void **state)
         {"@ --cache=/no/such", "no such folder"},
         {"@ --cache_size=1M", "cache_size=1M"},
         {"@ --cache_size=much", "cache_size=much"},
+        {"@ --partition_offset=0x8800", "partition_offset=0x8800: where the partition table lies"},
+        {"@ --partition_offset=table", "partition_offset=table"},
+        {"@ --partition_offset=0xFFFFF000", "partition_offset=0xFFFFF000"},
+        {"@ --partition_offset=4G", "partition_offset=4G"},
         {"@ --reconnect=-1", "reconnect=-1"},
         {"@ --reconnect=86401", "reconnect=86401"},
         {"@ --reconnect=", "reconnect=: seconds"},
@@ -284,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(environment, room_open, room_close),
         cmocka_unit_test_setup_teardown(upper_and_lower_case_are_one, room_open, room_close),
         cmocka_unit_test_setup_teardown(reset_sequences, room_open, room_close),
+        cmocka_unit_test_setup_teardown(partition_offset, room_open, room_close),
         cmocka_unit_test_setup_teardown(reconnect, room_open, room_close),
         cmocka_unit_test_setup_teardown(refused, room_open, room_close),
         cmocka_unit_test_setup_teardown(the_rest_is_kept, room_open, room_close),
