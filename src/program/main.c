@@ -6,6 +6,7 @@
 #include "discover.h"
 #include "esptool_config.h"
 #include "options.h"
+#include "record.h"
 
 #include "espflashfs/front.h"
 #include "espflashfs/parts.h"
@@ -31,6 +32,7 @@ struct program {
     struct ef_front *front;
     struct ef_worker *worker;
     struct ef_presence presence;
+    struct ef_record record;
     char *stub_folder[3]; /* NULL-terminated */
     char *state_folder;   /* NULL: none */
     char *cache_folder;   /* NULL: none */
@@ -210,6 +212,9 @@ static enum ef_err start_threads(struct program *p)
 /* What is still dirty goes out now; the exit status tells if it did not. */
 static int finish(struct program *p, int status)
 {
+    if (p->mount.cache)
+        ef_record_add(&p->record, "writing %u",
+                      (unsigned)ef_cache_state(p->mount.cache).dirty_sectors);
     if (p->mount.cache && !p->options.read_only &&
         ef_cache_flush(p->mount.cache, (struct ef_patience){0}) != EF_OK) {
         ef_log(&p->log, EF_LOG_ERROR,
@@ -229,6 +234,7 @@ static int serve(struct program *p)
     const struct ef_options *o = &p->options;
     ef_mount_init(&p->mount, &p->session, &p->log, o->read_only);
     ef_presence_init(&p->presence);
+    ef_record_start(&p->record, o->mountpoint, &p->log);
     if (ef_parts_new(&p->mount, o->table_addr) != EF_OK ||
         ef_front_mount(p->front, o->mountpoint) != 0) {
         ef_session_close(&p->session);
@@ -239,6 +245,7 @@ static int serve(struct program *p)
     if (o->foreground || o->debug || ef_front_daemonize() == 0) {
         if (!o->foreground && !o->debug)
             ef_log_to_background(&p->log);
+        ef_record_add(&p->record, "process %d", (int)getpid());
         if (start_threads(p) == EF_OK && ef_front_serve(p->front) == 0)
             status = EXIT_SUCCESS;
     }
@@ -257,6 +264,7 @@ static int mount_board(struct program *p)
     ef_front_free(p->front);
     /* Files that were open to the end have been released by now. */
     ef_parts_free(&p->mount);
+    ef_record_end(&p->record, status);
     return status;
 }
 

@@ -368,7 +368,10 @@ int ef_options_parse(int argc, char **argv, struct ef_options *o)
     if (fuse_opt_parse(&args, o, SPECS, take_word) < 0)
         return -1;
     /* Root and others must be told apart by the modes that getattr gives. */
-    fuse_opt_add_arg(&args, "-odefault_permissions,subtype=espflashfs,fsname=espflashfs");
+    fuse_opt_add_arg(&args, "-odefault_permissions,subtype=espflashfs");
+    /* Before what was given, so that mount.espflashfs can name the port, by which `mount -a` and
+     * umount know it. */
+    fuse_opt_insert_arg(&args, 1, "-ofsname=espflashfs");
     o->fuse_argc = args.argc;
     o->fuse_argv = args.argv;
     if (o->help || o->version || o->list)
