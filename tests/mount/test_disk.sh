@@ -1,6 +1,6 @@
 #!/bin/sh
-# flash.bin as a disk: a file system inside it mounted through a loop device, to read and to write;
-# what maps it, seeks in it and looks for signatures in it; the kernel's own copies.
+# flash.bin as a disk, and a partition: a file system inside mounted through a loop device, to read
+# and to write; what maps it, seeks in it and looks for signatures in it; the kernel's own copies.
 . "$(dirname "$0")/../lib/mount.sh"
 . "$(dirname "$0")/tools/common.sh"
 
@@ -8,6 +8,7 @@ PATH=$PATH:/usr/sbin:/sbin # mke2fs, losetup
 require mke2fs losetup
 
 BIN=$MNT/flash.bin
+PART=$MNT/partitions/storage.bin # from START on
 TREE=$WORK/tree
 INSIDE=$WORK/inside
 IMAGE=$WORK/ext2
@@ -22,6 +23,18 @@ make_tree() {
     random_bytes 5 >"$TREE/www/js/five"
     seq 20000 >"$TREE/www/js/lines"
     echo 'a string to be found, 4711' >"$TREE/readme"
+}
+
+# A partition table with `storage` where the image will be.
+write_table() {
+    python3 -c '
+import struct, sys
+entry = struct.pack("<2sBBII16sI", b"\xaa\x50", 1, 0x82, int(sys.argv[1]), int(sys.argv[2]), b"storage", 0)
+sys.stdout.buffer.write(entry.ljust(3072, b"\xff"))
+' "$START" "$LENGTH" >"$WORK/table" &&
+        dd if="$WORK/table" of="$BIN" bs=4k seek=8 conv=notrunc status=none || return 1
+    expect_patch "$WORK/table" 32768
+    equal "$LENGTH" "$(stat -c %s "$PART")"
 }
 
 # The image lies in the middle of the flash.
@@ -78,15 +91,56 @@ with_device() {
 # The first thing that a device does: nothing but who asks tells what it means.
 discard_device() {
     mark_counters
-    blkdiscard -o 65536 -l 65536 "$LOOP" || : # "not supported" is an answer
+    blkdiscard -f -o 65536 -l 65536 "$LOOP" || : # "not supported" is an answer
     untouched
+}
+
+# in_part command...: as `inside`, of the partition's own file.
+in_part() {
+    mount -o "loop,ro" "$PART" "$INSIDE" || return 1
+    part_status=0
+    "$@" || part_status=$?
+    umount "$INSIDE" && return "$part_status"
+}
+
+part_reads_right() {
+    # shellcheck disable=SC2119
+    remount_board || return 1
+    mark_counters
+    in_part tree_is_there && untouched
+}
+
+# mke2fs clears by punching, before it writes.
+mkfs_on_the_part() {
+    random_bytes "$LENGTH" >"$PART" && mke2fs -q -F -t ext2 -E discard -d "$TREE" "$PART" &&
+        e2fsck -f -n "$PART" && cp "$FLASH" "$EXPECTED" && as_expected
+}
+
+# Holes of the part are where they are in the flash, and what is punched there is seen in all.
+part_has_holes() {
+    cat "$BIN" >"$WORK/before" && fallocate --punch-hole -o 8192 -l 4096 "$PART" || return 1
+    head -c 4096 /dev/zero | tr '\000' '\377' >"$WORK/blank"
+    expect_patch "$WORK/blank" $((START + 8192))
+    dd if=/dev/zero of="$PART" bs=4k seek=5 count=2 conv=notrunc status=none
+    head -c 8192 /dev/zero >"$WORK/zeros"
+    expect_patch "$WORK/zeros" $((START + 5 * 4096))
+    as_expected || return 1
+    python3 -c '
+import os, sys
+for name, base in (sys.argv[1], int(sys.argv[3])), (sys.argv[2], 0):
+    f = os.open(name, os.O_RDONLY)
+    assert os.lseek(f, base + 5 * 4096 - 1, os.SEEK_HOLE) == base + 5 * 4096, name
+    assert os.lseek(f, base + 5 * 4096, os.SEEK_DATA) == base + 7 * 4096, name
+    assert os.lseek(f, base + 8192, os.SEEK_DATA) == base + 8192, name
+' "$BIN" "$PART" "$START" && refused 'Invalid argument' \
+        fallocate --punch-hole -o "$LENGTH" -l 4096 "$PART"
 }
 
 # What is discarded or cleared through the block layer reads as zeros, if it changes, never as FF.
 clear_device() {
     random_bytes "$LENGTH" >"$LOOP" && sync "$LOOP" || return 1
-    blkdiscard -o 65536 -l 65536 "$LOOP" || :
-    blkdiscard -z -o 131072 -l 65536 "$LOOP" && sync "$LOOP" "$BIN" || return 1
+    blkdiscard -f -o 65536 -l 65536 "$LOOP" || :
+    blkdiscard -f -z -o 131072 -l 65536 "$LOOP" && sync "$LOOP" "$BIN" || return 1
     dd if="$FLASH" bs=4k skip=$((START + 65536)) count=65536 iflag=skip_bytes,count_bytes \
         status=none | tr -d '\377' | wc -c | {
         read -r others
@@ -140,15 +194,19 @@ os.fsync(f)
 }
 
 new_board "$SIZE" --chip esp32
-cp "$FLASH" "$WORK/first"
 make_tree
 mount_board
+check 'a partition for it' write_table
+cp "$EXPECTED" "$WORK/first"
 check 'a file system is put into the flash' write_image
 check 'maps, shared and private' maps
 check 'strings are found' finds_strings
 if loop_works; then
     check 'loop, ro: files are right' reads_right
     check 'loop, rw: files are right' writes_right
+    check 'loop, ro, of a partition: files are right' part_reads_right
+    check 'mkfs on a partition' mkfs_on_the_part
+    check 'loop, ro, of that: files are right' in_part tree_is_there
     check 'loop device: discarding changes nothing' with_device discard_device
     check 'loop device: cleared is zeros, discarded is not FF' with_device clear_device
     check 'loop device: mkfs, and its files' makes_file_system
@@ -156,6 +214,9 @@ if loop_works; then
 else
     skip 'loop devices' 'this kernel or container has none, or no ext2'
 fi
+random_bytes "$LENGTH" >"$PART"
+check 'a partition is filled' cp "$BIN" "$EXPECTED"
+check 'holes of a partition' part_has_holes
 check 'copy_file_range' kernel_copies
 check 'the board had nothing to reject' equal 0 "$(counter rejects)"
 check 'unmounts' unmount_board
