@@ -8,6 +8,7 @@
 #define ESPFLASHFS_NODE_H
 
 #include "espflashfs/cache.h"
+#include "espflashfs/progress.h"
 #include "espflashfs/session.h"
 
 #include <limits.h>
@@ -94,7 +95,8 @@ struct ef_mount {
     struct ef_log *log;
     bool read_only;
     struct timespec started;
-    char path[PATH_MAX]; /* of the mount point, absolute; "": not known */
+    char path[PATH_MAX];         /* of the mount point, absolute; "": not known */
+    struct ef_progress progress; /* of who reads and writes */
     struct ef_node node[EF_NODE_COUNT];
     pthread_mutex_t lock; /* guards last_error, and the nodes' counts */
     char last_error[512]; /* the newest refusal of `erase`, shown when it is read */
@@ -124,6 +126,9 @@ bool ef_node_has_md5(const struct ef_node *node);
  * does not stop writing to it.
  */
 int ef_node_md5(struct ef_node *node, char hex[EF_MD5_HEX + 1], struct ef_patience patience);
+
+/* What is going on, for those who watch. Any thread; never blocks on the line. */
+struct ef_progress_now ef_mount_now(struct ef_mount *mount);
 
 /* info.txt's text; free(3) it. NULL without memory. */
 char *ef_info_text(const struct ef_session *session, bool read_only);

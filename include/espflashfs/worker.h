@@ -63,7 +63,10 @@ struct ef_worker_activity {
     bool busy;
     enum ef_job_kind kind;
     uint32_t addr, len;
-    uint64_t slowdowns; /* of the line's rate */
+    int64_t begun_ms;    /* when, by ef_clock_now_ms */
+    int64_t expected_ms; /* how long it will take; 0: not known. Of an erase or a digest, by what
+                            the last one took */
+    uint64_t slowdowns;  /* of the line's rate */
     struct {
         enum ef_err err; /* EF_OK: nothing has failed */
         enum ef_job_kind kind;

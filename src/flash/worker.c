@@ -11,7 +11,11 @@
 enum {
     WAIT_SLICE_MS = 100,
     SHARED_MS = 3000, /* who had a read-ahead cut short may be back as long as that after */
-    CUTS_MAX = 8      /* streams in a row that got nowhere; the next one brings a piece */
+    CUTS_MAX = 8,     /* streams in a row that got nowhere; the next one brings a piece */
+    /* Typical of the chips in use, with the digest that proves an erase. */
+    ERASE_BYTES_PER_S = 300 * 1024,
+    DIGEST_BYTES_PER_S = 1024 * 1024,
+    TELLING_LEN = EF_BLOCK /* what is shorter says little of how long the next one takes */
 };
 
 struct queue {
@@ -26,8 +30,10 @@ struct ef_worker {
     pthread_cond_t done; /* some job finished */
     struct queue queues[EF_PRIORITIES];
     struct ef_job *running;
-    struct ef_worker_activity told; /* but for what is running */
-    atomic_bool preempt;            /* somebody waits who goes before the running read-ahead */
+    struct ef_worker_activity told;   /* but for what is running */
+    int64_t begun_ms;                 /* that was */
+    uint32_t erase_rate, digest_rate; /* bytes a second, of the last ones */
+    atomic_bool preempt;              /* somebody waits who goes before the running read-ahead */
     bool stopping;
     /* The thread's own. */
     int64_t cut_at_ms; /* when somebody last had a read-ahead cut short; 0: never */
@@ -201,11 +207,31 @@ static void run_job(struct ef_worker *w, struct ef_job *job)
     job->absences = ef_flash_absences(w->flash);
 }
 
+/* The rate at which such jobs go; NULL: it depends on the line, and on much else. */
+static uint32_t *rate_of(struct ef_worker *w, enum ef_job_kind kind)
+{
+    if (kind == EF_JOB_ERASE)
+        return &w->erase_rate;
+    return kind == EF_JOB_DIGEST ? &w->digest_rate : NULL;
+}
+
+/* Under the lock. */
+static void learn_rate(struct ef_worker *w, const struct ef_job *job, int64_t took_ms)
+{
+    uint32_t *rate = rate_of(w, job->kind);
+    if (!rate || job->err != EF_OK || job->second.len || job->len < TELLING_LEN || took_ms <= 0)
+        return;
+    uint64_t found = (uint64_t)job->len * 1000 / (uint64_t)took_ms;
+    *rate = found > UINT32_MAX ? UINT32_MAX : (uint32_t)found;
+}
+
 static void finish(struct ef_worker *w, struct ef_job *job)
 {
+    int64_t now_ms = ef_clock_now_ms();
     if (job->on_done)
         job->on_done(job->user, job);
     pthread_mutex_lock(&w->lock);
+    learn_rate(w, job, now_ms - w->begun_ms);
     job->finished = true;
     w->running = NULL;
     w->told.slowdowns = ef_flash_slowdowns(w->flash);
@@ -232,6 +258,7 @@ static struct ef_job *take_job(struct ef_worker *w)
         pthread_cond_wait(&w->work, &w->lock);
     }
     w->running = job;
+    w->begun_ms = ef_clock_now_ms();
     atomic_store(&w->preempt, w->queues[EF_PRIORITY_READER].head != NULL ||
                                   w->queues[EF_PRIORITY_WRITER].head != NULL);
     if (job && w->stopping)
@@ -271,6 +298,8 @@ enum ef_err ef_worker_start(struct ef_flash *flash, struct ef_worker **worker)
         return EF_NOMEM;
     }
     w->flash = flash;
+    w->erase_rate = ERASE_BYTES_PER_S;
+    w->digest_rate = DIGEST_BYTES_PER_S;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
     pthread_condattr_t attr;
@@ -365,6 +394,10 @@ struct ef_worker_activity ef_worker_activity(struct ef_worker *w)
         now.kind = w->running->kind;
         now.addr = w->running->addr;
         now.len = w->running->len;
+        now.begun_ms = w->begun_ms;
+        const uint32_t *rate = rate_of(w, now.kind);
+        if (rate && *rate > 0)
+            now.expected_ms = (int64_t)((uint64_t)now.len * 1000 / *rate);
     }
     pthread_mutex_unlock(&w->lock);
     return now;

@@ -6,6 +6,7 @@
 #include "front_xattr.h"
 #include "open_files.h"
 #include "tree.h"
+#include "watched.h"
 
 #include "espflashfs/bytes.h"
 #include "espflashfs/parts.h"
@@ -200,8 +201,7 @@ static int front_read(const char *path, char *buf, size_t len, off_t off, struct
 {
     struct open_file *file = opened(fi);
     (void)path;
-    return (int)file->node->ops->read(file->node, file->handle, (uint8_t *)buf, len, (uint64_t)off,
-                                      reader_patience());
+    return (int)watched_read(file, (uint8_t *)buf, len, (uint64_t)off, reader_patience());
 }
 
 static int front_write(const char *path, const char *buf, size_t len, off_t off,
@@ -211,8 +211,7 @@ static int front_write(const char *path, const char *buf, size_t len, off_t off,
     (void)path;
     if (!file->node->ops->write)
         return -EACCES;
-    return (int)file->node->ops->write(file->node, file->handle, (const uint8_t *)buf, len,
-                                       (uint64_t)off, front_patience());
+    return (int)watched_write(file, (const uint8_t *)buf, len, (uint64_t)off, front_patience());
 }
 
 static int truncate_path(struct ef_node *node, uint64_t size)
@@ -247,7 +246,7 @@ static int front_flush(const char *path, struct fuse_file_info *fi)
     struct ef_patience close_patience = {.interrupted = nobody_waits, .user = front_mount()->front};
     if (!file->node->ops->flush)
         return 0;
-    return file->node->ops->flush(file->node, file->handle, close_patience);
+    return watched_flush(file, close_patience);
 }
 
 static int front_fsync(const char *path, int datasync, struct fuse_file_info *fi)
@@ -255,9 +254,7 @@ static int front_fsync(const char *path, int datasync, struct fuse_file_info *fi
     struct open_file *file = opened(fi);
     (void)path;
     (void)datasync;
-    return file->node->ops->fsync
-               ? file->node->ops->fsync(file->node, file->handle, front_patience())
-               : 0;
+    return file->node->ops->fsync ? watched_fsync(file, front_patience()) : 0;
 }
 
 static int front_release(const char *path, struct fuse_file_info *fi)

@@ -34,6 +34,7 @@ void ef_mount_init(struct ef_mount *m, struct ef_session *session, struct ef_log
     m->log = log;
     m->read_only = read_only;
     pthread_mutex_init(&m->lock, NULL);
+    ef_progress_init(&m->progress);
     clock_gettime(CLOCK_REALTIME, &m->started);
     bool flash = session->no_flash_why == NULL;
     bool blind = session->guard.secure_download;

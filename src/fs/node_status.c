@@ -48,6 +48,14 @@ static void print_present(FILE *out, const struct ef_worker_activity *activity)
         fprintf(out, "State: idle\n");
 }
 
+static void print_now(FILE *out, struct ef_mount *m)
+{
+    char text[EF_PROGRESS_TEXT_MAX];
+    struct ef_progress_now now = ef_mount_now(m);
+    ef_progress_text(&now, text);
+    fprintf(out, "Now: %s\n", text);
+}
+
 static void print_error(FILE *out, const struct ef_worker_activity *activity, enum ef_err flush_err)
 {
     /* Of the disk that the journal is on, for instance: nothing failed on the line. */
@@ -92,6 +100,7 @@ static char *status_text(struct ef_mount *m)
         print_present(out, &activity);
     else
         print_absent(out, &now);
+    print_now(out, m);
     fprintf(out, "Dirty sectors: %u\nReconnections: %u\nSlowdowns: %llu\n",
             (unsigned)cache.dirty_sectors, now.reconnections,
             (unsigned long long)activity.slowdowns);

@@ -35,6 +35,7 @@ void open_files_release(struct open_files *files, struct open_file *file)
     if (file->next)
         file->next->link = file->link;
     pthread_mutex_unlock(&files->lock);
+    ef_task_end(&file->node->mount->progress, &file->task);
     file->node->ops->release(file->node, file->handle);
     ef_node_put(file->node);
     free(file);

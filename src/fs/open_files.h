@@ -9,8 +9,9 @@
 struct open_file {
     struct ef_node *node; /* found, and put back when the file is released */
     void *handle;
-    pid_t opener; /* the thread, or 0 */
-    bool fresh;   /* nothing else has come from that thread since it opened the file */
+    pid_t opener;        /* the thread, or 0 */
+    bool fresh;          /* nothing else has come from that thread since it opened the file */
+    struct ef_task task; /* how far it is: see watched.h */
     struct open_file *next, **link;
 };
 

@@ -18,10 +18,10 @@ static const char *status(struct room *room)
 static void nothing_to_do(void **state)
 {
     struct room *room = *state;
-    assert_string_equal(status(room), "State: idle\nDirty sectors: 0\nReconnections: 0\n"
+    assert_string_equal(status(room), "State: idle\nNow: idle\nDirty sectors: 0\nReconnections: 0\n"
                                       "Slowdowns: 0\nLast error: none\n");
     room->mount.worker = room->base->worker;
-    assert_string_equal(status(room), "State: idle\nDirty sectors: 0\nReconnections: 0\n"
+    assert_string_equal(status(room), "State: idle\nNow: idle\nDirty sectors: 0\nReconnections: 0\n"
                                       "Slowdowns: 0\nLast error: none\n");
     struct ef_node *s = &room->mount.node[EF_NODE_STATUS];
     assert_int_equal(s->ops->size(s), strlen(status(room)));
@@ -68,8 +68,31 @@ static void at_work(void **state)
     room_start(base, room_erase_main);
     mem_await_held(base->mem);
     assert_non_null(strstr(status(room), "State: erasing 65536 bytes at 0x10000\n"));
+    assert_non_null(strstr(status(room), "\nNow: erasing 65536 bytes at 0x10000: about "));
     mem_release(base->mem);
     room_join(base);
+}
+
+/* Who reads or writes is told before what is done for them, but for the longest. */
+static void who_is_at_work(void **state)
+{
+    struct room *room = *state;
+    struct cache_room *base = room->base;
+    struct ef_task task = {0};
+    room->mount.worker = base->worker;
+    ef_task_enter(&room->mount.progress, &task, EF_TASK_READ, "flash.bin", EF_BLOCK, ROOM_SIZE,
+                  ef_clock_now_ms());
+    assert_non_null(strstr(status(room), "State: idle\nNow: reading flash.bin: 6 %\n"));
+    mem_hold(base->mem, MEM_ERASE);
+    base->addr = EF_BLOCK;
+    base->len = EF_BLOCK;
+    room_start(base, room_erase_main);
+    mem_await_held(base->mem);
+    assert_non_null(strstr(status(room), "\nNow: reading flash.bin: 6 %\n"));
+    mem_release(base->mem);
+    room_join(base);
+    ef_task_end(&room->mount.progress, &task);
+    assert_non_null(strstr(status(room), "\nNow: idle\n"));
 }
 
 static void what_failed(void **state)
@@ -89,6 +112,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_to_do, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_board_that_is_gone, room_open, room_close),
         cmocka_unit_test_setup_teardown(at_work, room_open, room_close),
+        cmocka_unit_test_setup_teardown(who_is_at_work, room_open, room_close),
         cmocka_unit_test_setup_teardown(what_failed, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* The line worker: who goes first, who is cut short, and what is left when it stops. */
 #include "mem_flash.h"
 
+#include "espflashfs/clock.h"
 #include "espflashfs/worker.h"
 
 #include <setjmp.h>
@@ -437,6 +438,37 @@ static void many_callers(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* Of what takes long without telling how far it is, how long it takes; of nothing else. */
+static void expectations(void **state)
+{
+    struct room *room = *state;
+    static const struct {
+        enum ef_job_kind kind;
+        enum mem_op op;
+        bool expected;
+    } CASES[] = {{EF_JOB_READ, MEM_READ, false},
+                 {EF_JOB_WRITE, MEM_WRITE, false},
+                 {EF_JOB_ERASE, MEM_ERASE, true},
+                 {EF_JOB_DIGEST, MEM_DIGEST, true}};
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct ef_job *job = ef_job_new(CASES[i].kind, EF_PRIORITY_WRITER, 0, 2 * EF_BLOCK);
+        int64_t before_ms = ef_clock_now_ms();
+        if (job->buf)
+            memset(job->buf, 0x55, job->len);
+        mem_hold(room->mem, CASES[i].op);
+        ef_worker_submit(room->worker, job);
+        mem_await_held(room->mem);
+        struct ef_worker_activity now = ef_worker_activity(room->worker);
+        assert_true(now.busy);
+        assert_int_equal(now.kind, CASES[i].kind);
+        assert_true(now.begun_ms >= before_ms && now.begun_ms <= ef_clock_now_ms());
+        assert_int_equal(now.expected_ms > 0, CASES[i].expected);
+        mem_release(room->mem);
+        assert_int_equal(ef_worker_wait(room->worker, job, NULL, NULL), EF_OK);
+        ef_job_drop(job);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +486,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(stop_fails_what_is_queued, room_open, room_close),
         cmocka_unit_test_setup_teardown(shares, room_open, room_close),
         cmocka_unit_test_setup_teardown(activity, room_open, room_close),
+        cmocka_unit_test_setup_teardown(expectations, room_open, room_close),
         cmocka_unit_test_setup_teardown(strays, room_open_proven, room_close),
         cmocka_unit_test_setup_teardown(many_callers, room_open, room_close),
     };
