@@ -131,7 +131,10 @@ void player_erase(struct actor *a, const struct op *op, uint32_t off, uint32_t l
         snprintf(request, sizeof(request), op->seed & 1 ? "0x%x 0x%x\n" : "%u %u\n", off, len);
     memset(a->data, 0xFF, len);
     truth_begin_write(&p->truth, a->thread, off, len, a->data);
-    int rc = subject_of(a)->ops->erase(subject_of(a), request);
+    bool punch = op->kind == OP_ERASE && op->seed & 2;
+    int rc = punch ? subject_of(a)->ops->punch(subject_of(a), off, len) : -EOPNOTSUPP;
+    if (rc == -EOPNOTSUPP)
+        rc = subject_of(a)->ops->erase(subject_of(a), request);
     bool done = player_accepts(p, op, rc);
     truth_end_write(&p->truth, a->thread, done ? TRUTH_DONE : TRUTH_PERHAPS);
 }

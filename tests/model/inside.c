@@ -116,6 +116,18 @@ static int inside_erase(struct subject *s, const char *request)
     return n < 0 ? (int)n : 0;
 }
 
+static int inside_punch(struct subject *s, uint32_t off, uint32_t len)
+{
+    struct ef_node *node = flash_node(s);
+    void *handle;
+    int rc = node->ops->open(node, O_WRONLY, &handle);
+    if (rc < 0)
+        return rc;
+    rc = node->ops->punch(node, handle, off, len, patient());
+    node->ops->release(node, handle);
+    return rc;
+}
+
 static void inside_fault(struct subject *s, const struct op *op)
 {
     broken_line_ask(&inside_of(s)->line, op);
@@ -258,6 +270,7 @@ static const struct subject_ops INSIDE = {.open = inside_open,
                                           .truncate = inside_truncate,
                                           .fsync = inside_fsync,
                                           .erase = inside_erase,
+                                          .punch = inside_punch,
                                           .fault = inside_fault,
                                           .remount = inside_remount,
                                           .kill = inside_kill,

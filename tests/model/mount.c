@@ -153,6 +153,16 @@ static int mount_erase(struct subject *s, const char *request)
     return rc;
 }
 
+static int mount_punch(struct subject *s, uint32_t off, uint32_t len)
+{
+    int fd = open(mount_of(s)->file, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int rc = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len) == 0 ? 0 : -errno;
+    close(fd);
+    return rc;
+}
+
 static void mount_fault(struct subject *s, const struct op *op)
 {
     proxy_ask(&mount_of(s)->proxy, op);
@@ -232,6 +242,7 @@ static const struct subject_ops MOUNT = {.open = mount_open,
                                          .fallocate = mount_fallocate,
                                          .fsync = mount_fsync,
                                          .erase = mount_erase,
+                                         .punch = mount_punch,
                                          .fault = mount_fault,
                                          .remount = mount_remount,
                                          .kill = mount_kill,

@@ -17,7 +17,7 @@ enum op_kind {
     OP_FALLOCATE,  /* off, len */
     OP_WRITE_PAST, /* off, len: reaches past the end, and is refused */
     OP_APPEND,     /* len: refused as well */
-    OP_ERASE,      /* off, len: whole sectors */
+    OP_ERASE,      /* off, len: whole sectors, by `erase` or as a hole, as the seed has it */
     OP_FSYNC,      /* off, len: this thread's own bytes, compared with the chip's afterwards */
     OP_REOPEN,     /* the same by close(2) */
     OP_REPLACE,    /* len: a sparse copy from the start to there, through a handle with O_TRUNC */

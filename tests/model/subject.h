@@ -47,6 +47,8 @@ struct subject_ops {
     int (*fallocate)(struct subject *s, struct handle *h, uint32_t off, uint32_t len);
     int (*fsync)(struct subject *s, struct handle *h);
     int (*erase)(struct subject *s, const char *request);
+    /* Through a handle of its own; -EOPNOTSUPP where a hole would have to be zeros. */
+    int (*punch)(struct subject *s, uint32_t off, uint32_t len);
     void (*fault)(struct subject *s, const struct op *op);
 
     /* All handles are closed. Unmounts and mounts; 0, or -EIO if what was unwritten is lost. */
