@@ -136,11 +136,12 @@ static int refuse_zeros(struct ef_node *node, uint64_t off, uint64_t len,
     enum ef_err err = all_zeros(node, off, len, patience, &yes);
     if (err != EF_OK || !yes)
         return -ef_err_to_errno(err);
+    const uint64_t addr = node->base + off;
     ef_log(node->mount->log, EF_LOG_WARN,
            "%s: punching %llu bytes of zeros at 0x%llx is refused, since they would read FF "
            "afterwards: to erase them, write `0x%llx %llu` to the file erase",
-           node->name, (unsigned long long)len, (unsigned long long)off,
-           (unsigned long long)(node->base + off), (unsigned long long)len);
+           node->name, (unsigned long long)len, (unsigned long long)off, (unsigned long long)addr,
+           (unsigned long long)len);
     return -EOPNOTSUPP;
 }
 
