@@ -145,4 +145,17 @@ struct ef_erase_request {
 enum ef_err ef_erase_parse(const char *text, size_t len, uint32_t size,
                            struct ef_erase_request *request, char *why, size_t cap);
 
+struct ef_partition;
+
+/* True where it may be a name: neither `all` nor anything that begins with a number. */
+bool ef_erase_may_be_name(const char *text, size_t len);
+
+/*
+ * Looks for the partition of `list` whose label, or whose file's name with .bin or without, is
+ * all of `text` but for white space around it; the request is for all sectors that it has bytes
+ * of. EF_MISSING where there is none. EF_INVALID where there are several; then `why` names them.
+ */
+enum ef_err ef_erase_named(const char *text, size_t len, const struct ef_partition *list,
+                           unsigned count, struct ef_erase_request *request, char *why, size_t cap);
+
 #endif

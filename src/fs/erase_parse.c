@@ -9,7 +9,8 @@
 
 enum { TEXT_MAX = 256, WORDS_MAX = 3 };
 
-static const char USAGE[] = "write `all`, or OFFSET LENGTH, for example 0x10000 64k";
+static const char USAGE[] =
+    "write `all`, or OFFSET LENGTH, for example 0x10000 64k, or the name of a partition";
 
 static enum ef_err refuse(char *why, size_t cap, const char *reason, const char *word)
 {
