@@ -35,9 +35,9 @@ enum { EF_PART_PRIMARY = 0 };
 enum { EF_PART_ENCRYPTED = 1, EF_PART_READONLY = 2 };
 
 struct ef_partition {
-    uint8_t type, subtype;
     uint32_t addr, len; /* bytes; addr is that of a sector, len need not be whole ones */
     uint32_t flags;
+    uint8_t type, subtype;
     char label[EF_LABEL_MAX + 1]; /* as it came: any bytes but NUL */
     char name[EF_PART_NAME_MAX];  /* of its file: see ef_partition_name */
 };
