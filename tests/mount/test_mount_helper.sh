@@ -31,7 +31,8 @@ as() {
     setpriv --reuid="$as_id" --regid="$as_id" --clear-groups "$@"
 }
 
-# An installation as under /usr, where everybody may run it, and links to it in a /sbin of our own.
+# An installation as under /usr, where everybody may run it, and links to it in a /sbin of our own:
+# a copy on a file system of its own, so that nothing that clears $WORK can reach the system's.
 install_helpers() {
     [ "$(stat -c %a "${WORK%/*}")" != 700 ] || chmod 711 "${WORK%/*}" || return 1
     chmod 711 "$WORK"
@@ -41,8 +42,8 @@ install_helpers() {
             "$source_root/mount-helpers/umount.espflashfs" "$WORK/usr/sbin/" || return 1
     chmod -R a+rX "$WORK/usr" "$WORK/esptool.cfg"
     sbin=$(readlink -f /sbin)
-    mount --bind "$sbin" "$WORK/sbin" && mount -t tmpfs -o mode=755 none "$sbin" &&
-        ln -s "$WORK"/sbin/* "$sbin/" || return 1
+    mount -t tmpfs -o mode=755 none "$WORK/sbin" && cp -a "$sbin/." "$WORK/sbin/" &&
+        mount --bind "$WORK/sbin" "$sbin" || return 1
     rm -f "$sbin"/*mount.*espflashfs
     ln -s "$WORK/usr/sbin/mount.espflashfs" "$sbin/mount.espflashfs"
     ln -s "$WORK/usr/sbin/umount.espflashfs" "$sbin/umount.fuse.espflashfs"
