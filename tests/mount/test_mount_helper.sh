@@ -201,6 +201,37 @@ test_words() {
         /bin/sh "$WORK/alone/mount.espflashfs" "$PORT" "$MNT"
 }
 
+# examples PAGE [HEAD]: the first lines of its EXAMPLES that stand as they are to be typed.
+examples() {
+    sed -n '/^\.SH EXAMPLES/,$p' "$source_root/mount-helpers/$1" |
+        awk '/^\.fi/ { exit } inside; /^\.nf/ { inside = 1 }' | sed 's/\\//g'
+}
+
+# With the board of this case in place of the page's, where a new user would be.
+run_examples() (
+    lines=$(examples "$1" | sed -e "s|/dev/ttyUSB0|$PORT|" -e "s|/mnt|$MNT|")
+    test "$(echo "$lines" | wc -l)" -ge "$2" && rm -rf "$WORK/page" && mkdir "$WORK/page" &&
+        cd "$WORK/page" && random_bytes 5000 >app.bin && PATH=$WORK/usr/bin:$PATH sh -eux -c "$lines"
+)
+
+files_missing() {
+    takes mount -t espflashfs "$PORT" "$MNT" || return 1
+    for file in "$MNT"/*; do
+        name=${file##*/}
+        grep -q -F "$name" "$source_root/mount-helpers/espflashfs.1" || echo "$name: page"
+        "$WORK/usr/bin/espflashfs" --help | grep -q -F "$name" || echo "$name: --help"
+    done
+    umount "$MNT"
+}
+
+test_pages() {
+    check 'espflashfs(1)'\''s examples run' run_examples espflashfs.1 8
+    check 'they leave the board as it was' same_bytes "$FLASH" "$WORK/page/backup.bin"
+    check 'mount.espflashfs(8)'\''s examples run' run_examples mount.espflashfs.8 2
+    check 'they leave nothing mounted' fails grep -F "$WORK/page" /proc/self/mountinfo
+    check 'every file is named in the page and in --help' equal '' "$(files_missing)"
+}
+
 test_names() {
     mkdir "$WORK/a b#c" "$WORK/j,k"
     fstab "auto $WORK/a\\040b#c espflashfs log=$WORK/the\\040log#,journal=\"$WORK/j,k\" 0 0"
@@ -298,6 +329,7 @@ test_root
 cp "$FLASH" "$EXPECTED"
 test_user
 test_words
+test_pages
 test_names
 test_waits
 test_gives_up
