@@ -21,6 +21,7 @@ struct flash_handle {
     bool filled;        /* a hole was, of which the kernel's page cache knows nothing */
     uint64_t lo, hi;    /* of the flash, written through it and not told to its other files yet */
     uint64_t read_next; /* where a sequential reader would go on */
+    bool has_punched;   /* and not made zeros of it yet */
     bool *punched;      /* NULL, or for each sector of the node whether it was, through this */
 };
 

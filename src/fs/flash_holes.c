@@ -10,9 +10,10 @@
 
 enum { AT_A_TIME = 64 }; /* sectors looked at */
 
+/* A partition may end inside its last sector, of which nobody else has the rest. */
 static uint32_t sectors_of(const struct ef_node *node)
 {
-    return (uint32_t)(node->len / EF_SECTOR);
+    return (uint32_t)((node->len + EF_SECTOR - 1) / EF_SECTOR);
 }
 
 /* Of a chip that proves nothing, nothing is known. */
@@ -65,7 +66,8 @@ static uint64_t count_zeros(struct ef_node *node)
         for (uint32_t i = 0; i < n; i++)
             zeros += seen[i].kind == EF_LOOK_ZEROS;
     }
-    return zeros * EF_SECTOR;
+    zeros *= EF_SECTOR;
+    return zeros < node->len ? zeros : node->len;
 }
 
 /*
@@ -163,33 +165,45 @@ int flash_punch(struct ef_node *node, void *handle, uint64_t off, uint64_t len,
     pthread_mutex_lock(&h->lock);
     for (uint64_t at = off; at < off + len; at += EF_SECTOR)
         h->punched[at / EF_SECTOR] = true;
+    h->has_punched = true;
     pthread_mutex_unlock(&h->lock);
     return 0;
+}
+
+/* What reads FF no more was written by somebody else, or by way of a mapping, and stays. */
+static enum ef_err fill_sector(struct ef_node *node, struct flash_handle *h, uint32_t s,
+                               struct ef_patience patience)
+{
+    static const uint8_t zeros[EF_SECTOR];
+    struct ef_cache *cache = node->mount->cache;
+    uint8_t sector[EF_SECTOR];
+    uint64_t addr = node->base + (uint64_t)s * EF_SECTOR;
+    enum ef_err err = ef_cache_read(cache, addr, EF_SECTOR, sector, patience);
+    bool blank = err == EF_OK && ef_bytes_blank(sector, EF_SECTOR);
+    if (blank)
+        err = ef_cache_write(cache, addr, EF_SECTOR, zeros, patience);
+    if (blank && err == EF_OK) {
+        flash_note_written(h, addr, EF_SECTOR);
+        h->filled = true;
+    }
+    return err;
 }
 
 enum ef_err flash_fill_punched(struct ef_node *node, struct flash_handle *h,
                                struct ef_patience patience)
 {
-    static const uint8_t zeros[EF_SECTOR];
-    if (!h->punched)
+    if (!h->has_punched)
         return EF_OK;
     ef_log(node->mount->log, EF_LOG_WARN,
            "%s: who has punched holes goes on to write, and means zeros by them: they are "
            "written; to erase, punch and close, or write to the file erase",
            node->name);
     for (uint32_t s = 0; s < sectors_of(node); s++) {
-        uint64_t addr = node->base + (uint64_t)s * EF_SECTOR;
-        enum ef_err err = h->punched[s]
-                              ? ef_cache_write(node->mount->cache, addr, EF_SECTOR, zeros, patience)
-                              : EF_OK;
+        enum ef_err err = h->punched[s] ? fill_sector(node, h, s, patience) : EF_OK;
         if (err != EF_OK)
             return err;
-        if (h->punched[s])
-            flash_note_written(h, addr, EF_SECTOR);
-        h->filled = h->filled || h->punched[s];
         h->punched[s] = false;
     }
-    free(h->punched);
-    h->punched = NULL;
+    h->has_punched = false;
     return EF_OK;
 }

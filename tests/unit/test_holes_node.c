@@ -78,6 +78,28 @@ static void a_part_has_its_own_holes(void **state)
     assert_int_equal(part.ops->zeros(&part), zeros);
 }
 
+/* ESP-IDF has partitions that end inside a sector. */
+static void a_part_may_end_inside_a_sector(void **state)
+{
+    struct room *room = *state;
+    const uint64_t len = EF_SECTOR + 100;
+    struct ef_node part = *room->flash;
+    part.base = EF_BLOCK;
+    part.len = len;
+    fill(room, EF_BLOCK, EF_SECTOR, 0);
+    fill(room, EF_BLOCK + EF_SECTOR, EF_SECTOR, 1);
+    assert_int_equal(part.ops->seek(&part, 0, true), 0);
+    assert_int_equal(part.ops->seek(&part, 0, false), EF_SECTOR);
+    assert_int_equal(part.ops->seek(&part, EF_SECTOR, true), len);
+    assert_int_equal(part.ops->seek(&part, len - 1, false), len - 1);
+    assert_int_equal(part.ops->seek(&part, len - 1, true), len);
+    assert_int_equal(part.ops->zeros(&part), EF_SECTOR);
+    fill(room, EF_BLOCK + EF_SECTOR, EF_SECTOR, 0);
+    assert_int_equal(part.ops->seek(&part, EF_SECTOR, true), EF_SECTOR);
+    assert_int_equal(part.ops->seek(&part, EF_SECTOR, false), -ENXIO);
+    assert_int_equal(part.ops->zeros(&part), len);
+}
+
 /* Nothing is proven of such a chip, so nothing of it is known to be zeros. */
 static void a_blind_chip_has_no_holes(void **state)
 {
@@ -173,6 +195,44 @@ static void who_punches_and_writes_has_meant_zeros(void **state)
     expect_settled(room);
 }
 
+/* What others have written where it punched is theirs. */
+static void who_punches_and_writes_leaves_what_others_wrote(void **state)
+{
+    struct room *room = *state;
+    open_flash(room, O_RDWR);
+    assert_int_equal(punch(room, EF_BLOCK, 3 * EF_SECTOR), 0);
+    fill(room, EF_BLOCK + EF_SECTOR, EF_SECTOR, 0x12);
+    assert_int_equal(put(room, 0, 10, 1), 10);
+    zeros_due(room, EF_BLOCK, EF_BLOCK + EF_SECTOR);
+    zeros_due(room, EF_BLOCK + 2 * EF_SECTOR, EF_BLOCK + 3 * EF_SECTOR);
+    expect_settled(room);
+}
+
+static void *punch_a_block(void *user)
+{
+    struct room *room = user;
+    return (void *)(intptr_t)punch(room, EF_BLOCK, EF_BLOCK); // NOLINT(performance-no-int-to-ptr)
+}
+
+/* The kernel writes a mapped page whenever it likes: through a handle that punches, too. */
+static void a_write_may_come_beside_a_punch(void **state)
+{
+    struct room *room = *state;
+    pthread_t thread;
+    void *result;
+    open_flash(room, O_RDWR);
+    mem_hold(room->base->mem, MEM_ERASE);
+    assert_int_equal(pthread_create(&thread, NULL, punch_a_block, room), 0);
+    mem_await_held(room->base->mem);
+    assert_int_equal(put(room, 0, 10, 1), 10);
+    mem_release(room->base->mem);
+    pthread_join(thread, &result);
+    assert_int_equal((intptr_t)result, 0);
+    assert_int_equal(put(room, 0, 10, 2), 10);
+    zeros_due(room, EF_BLOCK, 2 * EF_BLOCK);
+    expect_settled(room);
+}
+
 /* What was not erased is not made zeros of either. */
 static void a_failed_punch_is_forgotten(void **state)
 {
@@ -196,6 +256,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(zeros_are_holes_and_blank_is_data, room_open, room_close),
         cmocka_unit_test_setup_teardown(nothing_is_read_to_find_holes, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_part_has_its_own_holes, room_open, room_close),
+        cmocka_unit_test_setup_teardown(a_part_may_end_inside_a_sector, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_blind_chip_has_no_holes, room_open, room_close),
         cmocka_unit_test_setup_teardown(punching_erases, room_open, room_close),
         cmocka_unit_test_setup_teardown(what_is_no_whole_sector_is_refused, room_open, room_close),
@@ -204,6 +265,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(zeros_stay_zeros, room_open, room_close),
         cmocka_unit_test_setup_teardown(who_punches_and_writes_has_meant_zeros, room_open,
                                         room_close),
+        cmocka_unit_test_setup_teardown(who_punches_and_writes_leaves_what_others_wrote, room_open,
+                                        room_close),
+        cmocka_unit_test_setup_teardown(a_write_may_come_beside_a_punch, room_open, room_close),
         cmocka_unit_test_setup_teardown(a_failed_punch_is_forgotten, room_open, room_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
