@@ -145,6 +145,7 @@ static void doubt_what_is_held(struct ef_cache *c, struct range r, struct timesp
     bool held = false;
     for (uint32_t s = r.first; s < r.end && doubt; s++) {
         held = held || c->sector[s].have;
+        c->sector[s].generation++; /* so that ef_cache_peek tells */
         ef_absence_doubt(c, s);
     }
     if (held) {

@@ -136,7 +136,13 @@ static void changed_behind_our_back(void **state)
     mem_pattern(room->mem->bytes + EF_SECTOR, EF_SECTOR, 77);
     mem_pattern(room->model + EF_SECTOR, EF_SECTOR, 77);
     struct timespec before = ef_cache_state(room->cache).changed;
+    uint64_t age_before;
+    uint64_t age;
+    uint8_t sector[EF_SECTOR];
+    assert_int_equal(ef_cache_peek(room->cache, 0, EF_SECTOR, sector, &age_before), EF_OK);
     expect_model(room, 0, EF_BLOCK);
+    assert_int_equal(ef_cache_peek(room->cache, 0, EF_SECTOR, sector, &age), EF_MISSING);
+    assert_true(age != age_before);
     struct timespec after = ef_cache_state(room->cache).changed;
     assert_true(before.tv_sec != after.tv_sec || before.tv_nsec != after.tv_nsec);
     assert_int_equal(room_read(room, 0, EF_BLOCK), EF_OK);
