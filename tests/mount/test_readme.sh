@@ -3,7 +3,8 @@
 #   <!-- run: WORD... -->     run by this case, in a folder of its own, with a simulated board
 #       mounted    on `board`
 #       plugged    the block mounts the board by itself
-#       esp32      such a board, in place of an ESP8266
+#       esp32      such a board, with partitions, in place of an ESP8266
+#       loop       skipped where there are no loop devices to be had
 #       installed  what is done with sudo is done already
 #       two        two boards that are plugged in; $PORTS names them
 #   <!-- file: NAME -->       what is in it is the file NAME of the blocks behind it
@@ -15,9 +16,9 @@
 . "$(dirname "$0")/../lib/mount.sh"
 
 readme=$PWD/README.md
+helper=$PWD/mount-helpers/umount.espflashfs
 blocks=$WORK/blocks
 home=$WORK/home
-image=$WORK/image
 
 # split_blocks: each marked block into files: N.mark, and N.text or (console) N.K.command and
 # N.K.wanted.
@@ -77,14 +78,48 @@ firmware() {
     tr '\000' '\377' </dev/zero | head -c 3728768
 }
 
-# plug NUMBER OPTION...: one more board, with contents of its own.
+# partitions: IMAGE: lays a table of ESP-IDF's into it, and a file system into one of them.
+partitions() {
+    mkdir "$WORK/tree"
+    echo 'Hello.' >"$WORK/tree/hello.txt"
+    mke2fs -q -t ext2 -d "$WORK/tree" "$WORK/ext2" 1M
+    python3 - "$WORK/ext2" "$1" <<'EOF'
+import hashlib
+import struct
+import sys
+
+rows = (
+    (1, 2, 0x9000, 0x6000, b"nvs"),
+    (1, 1, 0xF000, 0x1000, b"phy_init"),
+    (0, 0, 0x10000, 0x100000, b"factory"),
+    (1, 0x82, 0x110000, 0x100000, b"storage"),
+)
+table = b"".join(
+    struct.pack("<2sBBII16sI", b"\xaa\x50", kind, sub, at, size, label, 0)
+    for kind, sub, at, size, label in rows
+)
+table += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(table).digest()
+with open(sys.argv[2], "r+b") as image:
+    image.seek(0x8000)
+    image.write(table.ljust(0x1000, b"\xff"))
+    image.seek(0x110000)
+    image.write(open(sys.argv[1], "rb").read())
+EOF
+}
+
+loop_works() {
+    [ "$(id -u)" = 0 ] && losetup -f >/dev/null && grep -q -w ext2 /proc/filesystems
+}
+
+# plug IMAGE NUMBER OPTION...: one more board.
 plug() {
-    plug_n=$1
-    shift
+    plug_image=$1
+    plug_n=$2
+    shift 2
     FLASH=$WORK/flash$plug_n.bin
     # shellcheck disable=SC2034 # start_board reads it
     BOARD_LISTEN=pty:$WORK/tty$plug_n
-    cp "$image" "$FLASH"
+    cp "$plug_image" "$FLASH"
     start_board --size 4M --mac "5c:cf:7f:11:22:0$plug_n" "$@"
 }
 
@@ -108,9 +143,23 @@ leave() {
     wait_until 30 no_driver
 }
 
+# umount FOLDER: of an installed espflashfs umount(8) calls this helper.
+umount_of_board() {
+    cat <<EOF
+umount() {
+    if grep -q " \$(realpath "\$1") fuse.espflashfs " /proc/mounts; then
+        sh '$helper' "\$1"
+    else
+        command umount "\$1"
+    fi
+}
+EOF
+}
+
 # script N: the shell script of block N. Each command's output goes to N.K.got.
 script() {
     echo 'set -e'
+    umount_of_board
     if grep -q -w installed "$blocks/$1.mark"; then
         echo 'sudo() { :; }'
     elif [ "$(id -u)" = 0 ]; then
@@ -161,12 +210,13 @@ run_script() {
 
 # prepare WORD...: what the mark asks for.
 prepare() {
-    chip=esp8266 number=1 mount=
+    chip=esp8266 number=1 mount='' image=$WORK/image
     for word; do
         case $word in
         plugged | installed) ;;
         mounted) mount=yes ;;
-        esp32) chip=esp32 ;;
+        loop) ;;
+        esp32) chip=esp32 image=$WORK/image32 ;;
         two) number=2 ;;
         *)
             say "unknown word in a mark: $word"
@@ -177,7 +227,7 @@ prepare() {
     PORTS=
     for i in $(seq "$number"); do
         SERVER_PID=$BOARD_PID
-        plug "$i" --chip "$chip" || return 1
+        plug "$image" "$i" --chip "$chip" || return 1
         PORTS="$PORTS $PORT"
     done
     export PORTS ESPFLASHFS_PORTS="$PORTS"
@@ -206,8 +256,11 @@ title() {
         sed 's/ *#.*//' | paste -s -d ' ' | cut -c 1-70
 }
 
-PATH=$EF_BUILD:$PATH
-firmware >"$image"
+PATH=$EF_BUILD:$PATH:/usr/sbin:/sbin # mke2fs, losetup
+require mke2fs losetup python3 xxd
+firmware >"$WORK/image"
+cp "$WORK/image" "$WORK/image32"
+partitions "$WORK/image32"
 random_bytes 300000 >"$WORK/app.bin"
 { printf '\351\004\002\040' && random_bytes 1048572; } >"$WORK/firmware.bin"
 split_blocks
@@ -219,6 +272,10 @@ for mark in "$blocks"/*.mark; do
     case $(cat "$mark") in
     'file: '*) cp "$blocks/$n.text" "$WORK/$(sed 's/^file: //' "$mark").file" ;;
     'run: '*)
+        if grep -q -w loop "$mark" && ! loop_works; then
+            skip "$(title "$n")" 'no loop devices here'
+            continue
+        fi
         mkdir "$home"
         cp "$WORK"/*.bin "$home"
         rm -f "$home"/flash*.bin
