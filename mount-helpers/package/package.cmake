@@ -49,8 +49,9 @@ install(FILES ${EF_HELPERS}/udev/boards ${EF_HELPERS}/systemd/espflashfs.default
   DESTINATION ${EF_DOC}/examples COMPONENT local)
 install(FILES ${EF_HELPERS}/completions/_espflashfs
   DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT local)
-# mount(8) looks for helpers in /sbin only.
-install(CODE "if(CMAKE_INSTALL_PREFIX STREQUAL /usr/local AND \"\$ENV{DESTDIR}\" STREQUAL \"\")
+# mount(8) looks for helpers in /sbin only. What lies there as a file is a package's.
+install(CODE "if(CMAKE_INSTALL_PREFIX STREQUAL /usr/local AND \"\$ENV{DESTDIR}\" STREQUAL \"\"
+    AND (IS_SYMLINK /sbin/mount.espflashfs OR NOT EXISTS /sbin/mount.espflashfs))
   foreach(name mount.espflashfs mount.fuse.espflashfs umount.espflashfs umount.fuse.espflashfs)
     file(CREATE_LINK \"/usr/local/${CMAKE_INSTALL_SBINDIR}/\${name}\" \"/sbin/\${name}\" SYMBOLIC)
     list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"/sbin/\${name}\")
