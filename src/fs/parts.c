@@ -169,7 +169,7 @@ unsigned ef_parts_copy(struct ef_mount *m, struct ef_partition list[EF_PARTS_MAX
 static void state_text(const struct ef_parts *p, char *out)
 {
     static const char ELSEWHERE[] =
-        "if the firmware has it elsewhere, mount with partition_offset=";
+        "if the firmware has it elsewhere, mount with partition_offset=ADDRESS";
     const struct ef_session *s = p->mount->session;
     const char *guarded = ef_guard_reason(&s->guard, EF_GUARD_READ);
     if (!p->readable && (uint64_t)p->addr + EF_SECTOR > s->flash_size)

@@ -17,7 +17,7 @@ struct fuse_mount {
     struct programs programs;
     struct proxy proxy;
     bool proxied;
-    char file[PROGRAMS_PATH + 16], erase[PROGRAMS_PATH + 16];
+    char file[PROGRAMS_PATH + 16], erase[PROGRAMS_PATH + 16], parts[PROGRAMS_PATH + 16];
     uint8_t *chip;
     enum breakage breakage;
     _Atomic uint32_t change_at; /* 0: nowhere */
@@ -25,9 +25,16 @@ struct fuse_mount {
 
 enum { CHIP_SECTOR = 4096 };
 
+/* Files of partitions/ that are there whatever the table's sector holds. */
+static const char *const PARTS[] = {"bootloader.bin", "partition-table.bin"};
+
+enum { PARTS_COUNT = 2, TABLE_AT = 0x8000 };
+
 struct handle {
     int fd;
-    void *map;   /* NULL until it is wanted */
+    bool plain;            /* neither O_TRUNC nor O_APPEND */
+    int part[PARTS_COUNT]; /* opened when first used, else -1 */
+    void *map;             /* NULL until it is wanted */
     int through; /* a file in memory: a page that cannot be had is an error there, no signal */
 };
 
@@ -45,6 +52,9 @@ static int mount_open(struct subject *s, enum open_how how, struct handle **out)
     if (!h)
         abort();
     h->through = -1;
+    h->plain = how == OPEN_PLAIN;
+    for (int i = 0; i < PARTS_COUNT; i++)
+        h->part[i] = -1;
     h->fd = open(mount_of(s)->file, FLAGS[how] | O_CLOEXEC);
     if (h->fd < 0) {
         int rc = -errno;
@@ -62,15 +72,49 @@ static int mount_close(struct subject *s, struct handle *h)
     if (h->through >= 0)
         close(h->through);
     int rc = close(h->fd) == 0 ? 0 : -errno;
+    for (int i = 0; i < PARTS_COUNT; i++)
+        if (h->part[i] >= 0 && close(h->part[i]) != 0 && rc == 0)
+            rc = -errno;
     free(h);
     return rc;
+}
+
+static int open_part(struct fuse_mount *m, struct handle *h, int i)
+{
+    char path[sizeof(m->parts) + 32];
+    snprintf(path, sizeof(path), "%s/%s", m->parts, PARTS[i]);
+    if (h->part[i] < 0)
+        h->part[i] = open(path, O_RDWR | O_CLOEXEC);
+    return h->part[i];
+}
+
+/*
+ * Every other access that lies inside one of these files goes through it: it is the same flash.
+ * The descriptor, and how much *off is less there.
+ */
+static int way_to(struct subject *s, struct handle *h, uint32_t len, uint32_t *off)
+{
+    struct fuse_mount *m = mount_of(s);
+    struct stat st;
+    int i = *off >= TABLE_AT;
+    if (!h->plain || strcmp(m->plan->chip, "esp8266") == 0 || (*off / CHIP_SECTOR + len) % 2 ||
+        *off >= TABLE_AT + CHIP_SECTOR)
+        return h->fd;
+    int fd = open_part(m, h, i);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return h->fd;
+    uint32_t base = i == 1 ? TABLE_AT : TABLE_AT - (uint32_t)st.st_size;
+    if (*off < base || *off - base + len > (uint32_t)st.st_size)
+        return h->fd;
+    *off -= base;
+    return fd;
 }
 
 static ssize_t mount_read(struct subject *s, struct handle *h, uint8_t *buf, uint32_t len,
                           uint32_t off)
 {
-    (void)s;
-    ssize_t n = pread(h->fd, buf, len, off);
+    int fd = way_to(s, h, len, &off);
+    ssize_t n = pread(fd, buf, len, off);
     return n < 0 ? -errno : n;
 }
 
@@ -90,7 +134,11 @@ static int make_map(struct subject *s, struct handle *h)
 static ssize_t mount_map_read(struct subject *s, struct handle *h, uint8_t *buf, uint32_t len,
                               uint32_t off)
 {
+    struct stat st;
     int rc = h->map ? 0 : make_map(s, h);
+    /* A map of one file shows what was written through another once somebody asks for its time. */
+    if (rc == 0 && fstat(h->fd, &st) != 0)
+        rc = -errno;
     if (rc < 0)
         return rc;
     ssize_t n = pwrite(h->through, (uint8_t *)h->map + off, len, 0);
@@ -110,7 +158,9 @@ static void note_write(struct fuse_mount *m, uint32_t off)
 static ssize_t mount_write(struct subject *s, struct handle *h, const uint8_t *buf, uint32_t len,
                            uint32_t off)
 {
-    ssize_t n = pwrite(h->fd, buf, len, off);
+    uint32_t at = off;
+    int fd = way_to(s, h, len, &at);
+    ssize_t n = pwrite(fd, buf, len, at);
     note_write(mount_of(s), off);
     return n < 0 ? -errno : n;
 }
@@ -274,6 +324,7 @@ static bool set_up(struct fuse_mount *m, const char *folder)
     m->proxy.board_pid = m->programs.board;
     snprintf(m->file, sizeof(m->file), "%s/flash.bin", m->programs.mountpoint);
     snprintf(m->erase, sizeof(m->erase), "%s/erase", m->programs.mountpoint);
+    snprintf(m->parts, sizeof(m->parts), "%s/partitions", m->programs.mountpoint);
     return mount_again(m) == 0;
 }
 
