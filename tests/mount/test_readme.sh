@@ -4,6 +4,7 @@
 #       mounted    on `board`
 #       plugged    the block mounts the board by itself
 #       esp32      such a board, with partitions, in place of an ESP8266
+#       blank      an ESP32 whose flash is blank
 #       loop       skipped where there are no loop devices to be had
 #       installed  what is done with sudo is done already
 #       two        two boards that are plugged in; $PORTS names them
@@ -11,7 +12,8 @@
 #   <!-- not run: why -->
 # In a block of `console` a line behind `$ ` is a command (`> ` goes on with it), and the lines
 # below are what it prints, in which `…` stands for anything. A block of `sh` is one command.
-# /dev/ttyUSB0 is the board, /home/me the folder, and app.bin and firmware.bin are there.
+# /dev/ttyUSB0 is the board, /home/me the folder; app.bin, firmware.bin, bootloader.bin and
+# partition-table.bin are there.
 # timeout: 600
 . "$(dirname "$0")/../lib/mount.sh"
 
@@ -217,6 +219,7 @@ prepare() {
         mounted) mount=yes ;;
         loop) ;;
         esp32) chip=esp32 image=$WORK/image32 ;;
+        blank) chip=esp32 image=$WORK/blank ;;
         two) number=2 ;;
         *)
             say "unknown word in a mark: $word"
@@ -261,6 +264,9 @@ require mke2fs losetup python3 xxd
 firmware >"$WORK/image"
 cp "$WORK/image" "$WORK/image32"
 partitions "$WORK/image32"
+head -c 4M /dev/zero | tr '\000' '\377' >"$WORK/blank"
+dd if="$WORK/image32" of="$WORK/partition-table.bin" bs=4k skip=8 count=1 status=none
+random_bytes 20000 >"$WORK/bootloader.bin"
 random_bytes 300000 >"$WORK/app.bin"
 { printf '\351\004\002\040' && random_bytes 1048572; } >"$WORK/firmware.bin"
 split_blocks
