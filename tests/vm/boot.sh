@@ -27,6 +27,8 @@ start_board() {
     [ -e "$board.bin" ] || head -c "$2" /dev/urandom >"$board.bin"
     board_size=$2
     shift 2
+    # One that ran before has left its port there.
+    : >"$board.out"
     "$EF_BUILD/espboard" --flash "$board.bin" --size "$board_size" --log "$board.log" \
         --counters "$board.counters" "$@" >"$board.out" 2>"$board.err" &
     BOARD_PID=$!
@@ -91,12 +93,14 @@ guest() {
 }
 
 # start_vm OPTION...: the guest, with OPTIONs of qemu's in addition; returns when it takes commands.
+# GUEST_ADDS names a script that adds to the guest's root, as add_systemd.sh does.
 start_vm() {
     sh "$here/fetch_kernel.sh" "$KERNEL" || return 1
-    sh "$here/make_initramfs.sh" "$KERNEL" "$EF_BUILD" "$WORK/root" "$WORK/initramfs" || return 1
+    sh "$here/make_initramfs.sh" "$KERNEL" "$EF_BUILD" "$WORK/root" "$WORK/initramfs" \
+        ${GUEST_ADDS:+"$here/$GUEST_ADDS"} || return 1
     mkfifo "$WORK/channel.in" "$WORK/channel.out"
     exec 8<>"$WORK/channel.in" 9<>"$WORK/channel.out"
-    qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -accel tcg -m 384 \
+    qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -accel tcg -m 512 \
         -kernel "$KERNEL/vmlinuz" -initrd "$WORK/initramfs" \
         -append 'console=ttyS0 panic=-1 loglevel=6' -serial "file:$CONSOLE" \
         -chardev "pipe,id=channel,path=$WORK/channel" \

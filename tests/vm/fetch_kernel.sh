@@ -5,9 +5,9 @@
 set -eu
 
 folder=$1
-# Of Debian's four thousand modules: FUSE, serial ports on USB (a host controller's and USB/IP's),
+# Of Debian's four thousand modules: FUSE, autofs, serial ports on USB (a host controller's and USB/IP's),
 # and virtio for a network card and the channel to the tests.
-wanted='fs/fuse/fuse drivers/usb/common/usb-common drivers/usb/core/usbcore
+wanted='fs/fuse/fuse fs/autofs/autofs4 drivers/usb/common/usb-common drivers/usb/core/usbcore
     drivers/usb/host/xhci-hcd drivers/usb/host/xhci-pci drivers/usb/serial/usbserial
     drivers/usb/serial/ftdi_sio drivers/usb/serial/cp210x drivers/usb/class/cdc-acm
     drivers/usb/usbip/usbip-core drivers/usb/usbip/vhci-hcd drivers/char/virtio_console
@@ -51,14 +51,22 @@ unpack() {
     done
 }
 
-[ ! -e "$folder/vmlinuz" ] || exit 0
+# A tree that was used before may lack what is wanted since.
+is_whole() {
+    [ -e "$folder/vmlinuz" ] || return 1
+    for module in $wanted; do
+        [ -e "$folder/modules/${module##*/}.ko" ] || return 1
+    done
+}
+
+! is_whole || exit 0
 rm -rf "$folder/new"
 mkdir -p "$folder/new"
 # Lists may be missing, or name a version that is gone from the mirror.
 download || { update_lists && download; } || give_up 'no kernel: apt-get failed, see above'
 unpack || give_up 'the kernel package does not hold what is needed, see above'
 # The kernel itself goes last: where it is, all is.
-rm -rf "$folder/modules"
+rm -rf "$folder/vmlinuz" "$folder/modules"
 mv "$folder/new/modules" "$folder/modules"
 mv "$folder/new/vmlinuz" "$folder/vmlinuz"
 rm -rf "$folder/new"

@@ -83,3 +83,58 @@ keep_attached() {
         usleep 200000
     done
 }
+
+# opt_in LINE...: the lines of the file of boards that are to be mounted when they are plugged in.
+opt_in() {
+    printf '%s\n' "$@" >/etc/espflashfs/boards
+    udevadm trigger --subsystem-match=tty && udevadm settle
+}
+
+count_ttys() {
+    ls /sys/bus/usb-serial/devices | wc -l
+}
+
+has_more_ttys() {
+    [ "$(count_ttys)" -gt "$1" ]
+}
+
+# plug PORT: as attach, to the end of what udev does about it. Out of luck, it is tried again: what
+# was pulled just now keeps its socket for a moment.
+plug() {
+    ttys=$(count_ttys)
+    wait_for 10 usbip --tcp-port "$1" attach -r 10.0.2.2 -b 1-1 &&
+        wait_for 20 has_more_ttys "$ttys" && udevadm settle
+}
+
+# shown NAME, not_shown NAME: as a mount, by the kernel's own word.
+shown() {
+    grep -q " /run/espflash/$1 fuse" /proc/mounts
+}
+
+not_shown() {
+    ! shown "$1"
+}
+
+main_pid() {
+    systemctl show -P MainPID "espflashfs@$1"
+}
+
+state_of() {
+    systemctl show -P ActiveState "espflashfs@$1"
+}
+
+# has_state NAME STATE
+has_state() {
+    [ "$(state_of "$1")" = "$2" ]
+}
+
+# nothing_left NAME STATE: of a board that was pulled, nor a failed unit where STATE is inactive.
+nothing_left() {
+    if ! wait_for 40 not_shown "$1" || ! wait_for 20 has_state "$1" "$2"; then
+        systemctl --no-pager status "espflashfs@$1"
+        return 1
+    fi
+    ls -la /run/espflash /run/espflashfs/names /dev/espflash 2>&1
+    ! ls -d "/run/espflash/$1" "/run/espflashfs/names/$1" "/dev/espflash/$1" 2>/dev/null &&
+        ! pidof espflashfs
+}

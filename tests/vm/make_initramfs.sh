@@ -1,23 +1,18 @@
 #!/bin/sh
-# make_initramfs.sh KERNEL-FOLDER BUILD-FOLDER ROOT OUT: a root file system of busybox, the kernel's
-# modules, BUILD-FOLDER's driver with its libraries and stubs, and Debian's usbip; made in the
-# folder ROOT, packed into OUT.
+# make_initramfs.sh KERNEL-FOLDER BUILD-FOLDER ROOT OUT [SCRIPT]: a root file system of busybox, the
+# kernel's modules, BUILD-FOLDER's driver with its libraries and stubs, and Debian's usbip; made in the
+# folder ROOT, with what `sh SCRIPT ROOT` adds, packed into OUT.
 set -eu
 
 kernel=$1
 build=$2
 root=$3
 out=$4
+more=${5:-}
 here=$(cd "$(dirname "$0")" && pwd)
 
-# program PATH-HERE PATH-THERE: with its shared libraries, at the same paths as here.
-program() {
-    cp "$1" "$root$2"
-    ldd "$1" | sed -n -E 's/^.*[[:space:]](\/[^ ]+) \(0x.*/\1/p' | while read -r library; do
-        mkdir -p "$root$(dirname "$library")"
-        cp -L "$library" "$root$library"
-    done
-}
+# shellcheck source=tests/vm/program.sh
+. "$here/program.sh"
 
 kernel_version() {
     strings "$kernel/modules/fuse.ko" | sed -n 's/^vermagic=\([^ ]*\) .*/\1/p'
@@ -32,8 +27,12 @@ modules() {
 }
 
 rm -rf "$root"
-mkdir -p "$root/bin" "$root/sbin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/mnt" \
-    "$root/run" "$root/etc" "$root/var/run"
+mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib" "$root/usr/lib64" \
+    "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/mnt" "$root/run" "$root/etc" "$root/var"
+for name in bin sbin lib lib64; do
+    ln -s "usr/$name" "$root/$name"
+done
+ln -s ../run "$root/var/run"
 cp "$(command -v busybox)" "$root/bin/busybox"
 for name in $(busybox --list); do
     [ -e "$root/bin/$name" ] || ln -s busybox "$root/bin/$name"
@@ -54,6 +53,7 @@ printf 'root:x:0:0:root:/:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n' >"$root
 printf 'root:x:0:\ndialout:x:20:\n' >"$root/etc/group"
 ln -s /proc/self/mounts "$root/etc/mtab"
 cp "$here/init" "$root/init"
-cp "$here/guest.sh" "$root/guest.sh"
+cp "$here/channel" "$here/guest.sh" "$root/"
 chmod 755 "$root/init"
+[ -z "$more" ] || sh "$more" "$root"
 (cd "$root" && find . | cpio --quiet -o -H newc | gzip -1) >"$out"
