@@ -91,7 +91,7 @@ opt_in() {
 }
 
 count_ttys() {
-    ls /sys/bus/usb-serial/devices | wc -l
+    find /sys/bus/usb-serial/devices -mindepth 1 | wc -l
 }
 
 has_more_ttys() {
