@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+enum { EF_LOG_SHOWN_MAX = 512 };
+
 enum ef_log_level { EF_LOG_ERROR, EF_LOG_WARN, EF_LOG_INFO, EF_LOG_DEBUG };
 
 struct ef_log {
@@ -21,6 +23,7 @@ struct ef_log {
     FILE *file;     /* NULL, or owned by the log */
     bool to_stderr; /* off once in the background */
     bool to_syslog;
+    char shown[EF_LOG_SHOWN_MAX]; /* on standard error, below what is logged there; "": nothing */
     pthread_mutex_t lock;
 };
 
@@ -34,6 +37,12 @@ int ef_log_open_file(struct ef_log *log, const char *path);
 void ef_log_to_background(struct ef_log *log);
 
 void ef_log_free(struct ef_log *log);
+
+/*
+ * Shows `text` on standard error below all that is logged there, in place of what was shown before;
+ * "" removes it. For a terminal, which knows ESC [ K; cut to EF_LOG_SHOWN_MAX.
+ */
+void ef_log_show(struct ef_log *log, const char *text);
 
 /* `log` may be NULL: nothing is written. */
 void ef_log(struct ef_log *log, enum ef_log_level level, const char *format, ...)

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum ef_task_kind { EF_TASK_READ, EF_TASK_WRITE, EF_TASK_ERASE, EF_TASK_DIGEST };
+enum ef_task_kind { EF_TASK_READ, EF_TASK_WRITE, EF_TASK_ERASE, EF_TASK_DIGEST, EF_TASK_AWAIT };
 
 enum { EF_TASK_NAME_MAX = 80, EF_TASK_STEPS = 16, EF_PROGRESS_TEXT_MAX = 256 };
 

@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 1024 };
+
+static const char CLEAR_LINE[] = "\r\033[K";
 
 void ef_log_init(struct ef_log *log, const char *name, enum ef_log_level level)
 {
@@ -120,10 +123,23 @@ void ef_log(struct ef_log *log, enum ef_log_level level, const char *format, ...
 
     pthread_mutex_lock(&log->lock);
     if (log->to_stderr)
-        fprintf(stderr, "%s: %s\n", log->name, line);
+        fprintf(stderr, "%s%s: %s\n%s", log->shown[0] ? CLEAR_LINE : "", log->name, line,
+                log->shown);
     if (log->file)
         write_to_file(log, line);
     if (log->to_syslog)
         syslog(syslog_priority(level), "%s", line);
+    pthread_mutex_unlock(&log->lock);
+}
+
+void ef_log_show(struct ef_log *log, const char *text)
+{
+    char line[EF_LOG_SHOWN_MAX];
+    ef_text_escape(line, sizeof(line), text);
+    pthread_mutex_lock(&log->lock);
+    if (log->to_stderr && strcmp(line, log->shown) != 0) {
+        fprintf(stderr, "%s%s", CLEAR_LINE, line);
+        memcpy(log->shown, line, sizeof(line));
+    }
     pthread_mutex_unlock(&log->lock);
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* A flush erases no more than that at a time: then what is written is told. */
-enum { LONG_LEN = 1024 * 1024 };
+enum { LONG_LEN = 1024 * 1024, MS_PER_S = 1000 };
 
 static enum ef_task_kind task_of(enum ef_job_kind kind)
 {
@@ -35,10 +35,25 @@ static struct ef_progress_now of_job(const struct ef_worker_activity *activity)
     return now;
 }
 
+/* Whatever is under way stands still. */
+static struct ef_progress_now of_absence(const struct ef_presence_now *presence)
+{
+    struct ef_progress_now now = {
+        .busy = true, .kind = EF_TASK_AWAIT, .name = "the board", .percent = -1, .left_s = -1};
+    if (presence->state == EF_AWAITED)
+        now.left_s = (ef_deadline_left_ms(presence->until) + MS_PER_S - 1) / MS_PER_S;
+    return now;
+}
+
 struct ef_progress_now ef_mount_now(struct ef_mount *m)
 {
     struct ef_worker_activity activity = {0};
+    struct ef_presence_now presence = {.state = EF_PRESENT};
     uint64_t unwritten = 0;
+    if (m->presence)
+        presence = ef_presence_look(m->presence);
+    if (presence.state != EF_PRESENT)
+        return of_absence(&presence);
     if (m->worker)
         activity = ef_worker_activity(m->worker);
     if (m->cache)

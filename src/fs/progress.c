@@ -198,9 +198,11 @@ static const char *verb(enum ef_task_kind kind)
     case EF_TASK_ERASE:
         return "erasing";
     case EF_TASK_DIGEST:
+        return "computing the MD5 of";
+    case EF_TASK_AWAIT:
         break;
     }
-    return "computing the MD5 of";
+    return "waiting for";
 }
 
 static int rate_text(uint64_t rate, char *out, size_t cap)

@@ -3,6 +3,7 @@
  * The board is opened first, so that a failure reaches the caller's terminal and exit status;
  * threads start last, since they would not survive the fork.
  */
+#include "bar.h"
 #include "discover.h"
 #include "esptool_config.h"
 #include "options.h"
@@ -32,6 +33,7 @@ struct program {
     struct ef_front *front;
     struct ef_worker *worker;
     struct ef_presence presence;
+    struct ef_bar bar;
     struct ef_record record;
     char *stub_folder[3]; /* NULL-terminated */
     char *state_folder;   /* NULL: none */
@@ -203,6 +205,7 @@ static enum ef_err start_threads(struct program *p)
         return err;
     p->mount.worker = p->worker;
     p->mount.presence = &p->presence;
+    ef_bar_start(&p->bar, &p->mount);
     ef_cache_limit(p->mount.cache, p->options.cache_size);
     keep_image(p);
     keep_journal(p);
@@ -222,6 +225,7 @@ static int finish(struct program *p, int status)
                "which finishes what was begun, and write the image again");
         status = EXIT_DATA_LOST;
     }
+    ef_bar_stop(&p->bar);
     ef_cache_free(p->mount.cache);
     ef_worker_stop(p->worker);
     ef_presence_free(&p->presence);

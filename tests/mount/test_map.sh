@@ -18,9 +18,34 @@ row_is() {
     }
 }
 
+# Nothing but the sector of the partition table is read, for the names, and that not at once.
 nothing_seen() {
-    mark_counters && row_is 00000000 '\?{64}' && row_is 00100000 '\?{64}' || return 1
-    cat "$MNT/map.txt" && ls -l "$MNT" && equal 0 "$(counter_since_mark bytes_in)"
+    mark_counters && row_is 00000000 '\?{2}[?#]\?{61}' && row_is 00100000 '\?{64}' || return 1
+    cat "$MNT/map.txt" && ls -l "$MNT" && [ "$(counter_since_mark read_bytes)" -le 4096 ]
+}
+
+# names ADDRESS: what begins in that row.
+names() {
+    sed -n "s/^$1  [^ ]* *//p" "$MNT/map.txt"
+}
+
+names_are() {
+    equal 'bootloader 0x1000, partition-table 0x8000, nvs 0x9000, factory 0x10000' \
+        "$(names 00000000)" && equal 'my%2Ffiles 0x120000' "$(names 00100000)"
+}
+
+table() {
+    python3 - <<'EOF'
+import struct
+import sys
+
+for kind, subtype, addr, size, label in (
+        (1, 2, 0x9000, 0x6000, b"nvs"), (0, 0, 0x10000, 0x100000, b"factory"),
+        (1, 0x82, 0x120000, 0x10000, b"my/files")):
+    sys.stdout.buffer.write(struct.pack("<2sBBII16sI", b"\xaa\x50", kind, subtype, addr, size,
+                                        label, 0))
+sys.stdout.buffer.write(b"\xff" * (4096 - 3 * 32))
+EOF
 }
 
 # Two rows, and every address once.
@@ -63,6 +88,10 @@ check 'it shows' row_is 00000000 '#{4}.*'
 check 'all is read' cp "$BIN" "$WORK/copy"
 check 'data, then blank: the first row' row_is 00000000 '#{64}'
 check 'data, then blank: the second' row_is 00100000 '\.{64}'
+table >"$WORK/table"
+check 'a partition table is written' \
+    dd if="$WORK/table" of="$BIN" bs=4k seek=8 conv=notrunc status=none
+check 'the names stand where they begin' names_are
 check 'an erase' erase_a_part
 check 'it shows as blank' row_is 00000000 '\.#{63}'
 check 'what is not on the chip yet shows' dirty_shows

@@ -103,6 +103,34 @@ copies_keep_it() {
         rsync -aX --inplace "$WORK/copy" "$BIN" && attribute_tells
 }
 
+# part_of ADDRESS LENGTH: the board's bytes there.
+part_of() {
+    tail -c "+$(($1 + 1))" "$FLASH" | head -c "$2"
+}
+
+# A partition of its own size, which need not be whole sectors, has its own.
+partitions_have_it() {
+    python3 - >"$WORK/table" <<'EOF'
+import struct
+import sys
+
+for offset, size, label in ((0x9000, 0x1800, b"odd"), (0x10000, 0x20000, b"data")):
+    sys.stdout.buffer.write(struct.pack("<2sBBII16sI", b"\xaa\x50", 1, 2, offset, size, label, 0))
+sys.stdout.buffer.write(b"\xff" * (4096 - 64))
+EOF
+    cp "$WORK/table" "$MNT/partitions/partition-table.bin" || return 1
+    random_bytes 300 | dd of="$MNT/partitions/data.bin" bs=1k seek=7 conv=notrunc status=none
+    for part in 'odd 36864 6144' 'data 65536 131072' 'partition-table 32768 4096' \
+        'bootloader 4096 28672'; do
+        # shellcheck disable=SC2086 # three words
+        set -- $part
+        [ -s "$MNT/partitions/$1.bin" ] &&
+            equal "$(part_of "$2" "$3" | md5sum | cut -d ' ' -f 1)" \
+                "$(attribute "$MNT/partitions/$1.bin")" || return 1
+    done
+    refused 'No data' attribute "$MNT/partitions"
+}
+
 other_attributes() {
     refused 'No data' attribute "$BIN" user.other &&
         refused 'No data' attribute "$MNT/info.txt" && refused 'No data' attribute "$MNT" &&
@@ -158,6 +186,8 @@ cp "$FLASH" "$EXPECTED"
 check 'what is written and not closed counts' written_and_open
 check 'beside a writer' beside_a_writer
 check 'copies bring the attribute along, and it stays the chip'\''s' copies_keep_it
+check 'partitions have it, of themselves' partitions_have_it
+cp "$FLASH" "$EXPECTED"
 check 'other attributes' other_attributes
 check 'a backup is checked against it' a_backup_is_checked
 check 'writing to it is refused' refused 'Permission denied' dd if="$IMAGE" of="$MNT/flash.md5"

@@ -1,6 +1,7 @@
 /* The log: levels, whole lines, nothing a device sent reaches a terminal raw. */
 #include "espflashfs/log.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,6 +107,35 @@ static void private_and_appended(void **state)
     assert_true(strstr(room->text, " second\n") > strstr(room->text, " first\n"));
 }
 
+/* What is shown stays below the messages, and none of it is left in the end. */
+static void shown(void **state)
+{
+    struct room *room = *state;
+    int saved = dup(STDERR_FILENO);
+    int file = open(room->path, O_WRONLY | O_APPEND);
+    assert_true(saved >= 0 && file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+    struct ef_log log;
+    ef_log_init(&log, "name", EF_LOG_INFO);
+    ef_log(&log, EF_LOG_INFO, "first");
+    ef_log_show(&log, "");
+    ef_log_show(&log, "43 %");
+    ef_log_show(&log, "43 %");
+    ef_log(&log, EF_LOG_INFO, "second");
+    ef_log_show(&log, "44\t%");
+    ef_log_show(&log, "");
+    ef_log(&log, EF_LOG_INFO, "third");
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(file);
+    ef_log_free(&log);
+    assert_string_equal(text(room), "name: first\n"
+                                    "\r\033[K43 %"
+                                    "\r\033[Kname: second\n43 %"
+                                    "\r\033[K44\\x09%"
+                                    "\r\033[K"
+                                    "name: third\n");
+}
+
 static void no_such_folder(void **state)
 {
     (void)state;
@@ -152,6 +182,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_lines, room_open, room_close),
         cmocka_unit_test_setup_teardown(private_and_appended, room_open, room_close),
         cmocka_unit_test_setup_teardown(whole_lines, room_open, room_close),
+        cmocka_unit_test_setup_teardown(shown, room_open, room_close),
         cmocka_unit_test(no_such_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

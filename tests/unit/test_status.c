@@ -33,6 +33,8 @@ static void says(struct room *room, struct ef_presence_now now, const char *line
 {
     char first[128];
     ef_presence_say(room->mount.presence, now);
+    assert_int_equal(strstr(status(room), "\nNow: waiting for the board") != NULL,
+                     now.state != EF_PRESENT);
     snprintf(first, sizeof(first), "State: %s\n", line);
     assert_memory_equal(status(room), first, strlen(first));
 }
