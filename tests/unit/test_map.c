@@ -1,6 +1,7 @@
 /* map.txt: the flash drawn, without a word to the chip. */
 #include "node_room.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { CELL = 16 * 1024, CELLS = ROOM_SIZE / CELL };
@@ -28,8 +29,8 @@ static const char *rows(struct room *room)
 
 static void expect_row(struct room *room, const char *cells)
 {
-    char wanted[128] = "00000000  ";
-    strcat(wanted, cells);
+    char wanted[128];
+    snprintf(wanted, sizeof(wanted), "00000000  %s", cells);
     memset(wanted + strlen(wanted), '?', CELLS - strlen(cells));
     wanted[10 + CELLS] = '\n';
     wanted[11 + CELLS] = '\0';
