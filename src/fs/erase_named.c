@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const char BLANKS[] = " \t\r\n";
-static const char SUFFIX[] = ".bin";
+
+enum { SUFFIX_LEN = sizeof(".bin") - 1 };
 
 /* The text without the white space around it, to `out`; false where it can be no name. */
 static bool trim(const char *text, size_t len, char out[EF_PART_NAME_MAX])
@@ -38,7 +39,7 @@ bool ef_erase_may_be_name(const char *text, size_t len)
 
 static bool is_called(const struct ef_partition *p, const char *word)
 {
-    size_t stem = strlen(p->name) - (sizeof(SUFFIX) - 1);
+    size_t stem = strlen(p->name) - SUFFIX_LEN;
     return strcmp(p->label, word) == 0 || strcmp(p->name, word) == 0 ||
            (strlen(word) == stem && memcmp(p->name, word, stem) == 0);
 }

@@ -51,12 +51,21 @@ void ef_partition_escape(char *out, const char *label, const char *also)
     *out = '\0';
 }
 
-/* The name without what may follow. An empty label, and a file that `ls` would hide, are shown. */
+/*
+ * The name without what may follow. An empty label, and a file that `ls` would hide, are shown; a
+ * blank at the begin would get lost where the name is written to `erase`.
+ */
 static void make_stem(char out[STEM_MAX], const char *label)
 {
-    const char *begin = label[0] == '\0' ? "%00" : label[0] == '.' ? "%2E" : "";
+    const char *begin = "";
     char rest[3 * EF_LABEL_MAX + 1];
-    ef_partition_escape(rest, label + (label[0] == '.'), "/%");
+    if (label[0] == '\0')
+        begin = "%00";
+    else if (label[0] == '.')
+        begin = "%2E";
+    else if (label[0] == ' ')
+        begin = "%20";
+    ef_partition_escape(rest, label + (label[0] == '.' || label[0] == ' '), "/%");
     snprintf(out, STEM_MAX, "%s%s", begin, rest);
 }
 

@@ -46,7 +46,7 @@ static void require_name(const struct ef_partition_table *t, unsigned i)
     const char *name = t->partition[i].name;
     size_t len = strnlen(name, EF_PART_NAME_MAX);
     REQUIRE(len > 4 && len < EF_PART_NAME_MAX && strcmp(name + len - 4, ".bin") == 0);
-    REQUIRE(name[0] != '.' && !strchr(name, '/'));
+    REQUIRE(name[0] != '.' && name[0] != ' ' && !strchr(name, '/'));
     for (size_t k = 0; k < len; k++)
         REQUIRE((unsigned char)name[k] >= 0x20 && name[k] != 0x7F);
     for (unsigned k = 0; k < i; k++)
