@@ -84,7 +84,7 @@ firmware() {
 partitions() {
     mkdir "$WORK/tree"
     echo 'Hello.' >"$WORK/tree/hello.txt"
-    mke2fs -q -t ext2 -d "$WORK/tree" "$WORK/ext2" 1M
+    mke2fs -q -t ext2 -d "$WORK/tree" "$WORK/ext2" 1M >&2
     python3 - "$WORK/ext2" "$1" <<'EOF'
 import hashlib
 import struct
