@@ -21,8 +21,9 @@ struct ef_parts;
 
 struct ef_node_ops {
     uint64_t (*size)(struct ef_node *node);
-    /* Comes before an open: waits for what it is to show. NULL: there is nothing to wait for. */
-    int (*settle)(struct ef_node *node, struct ef_patience patience);
+    /* Comes before an open, with its `flags`: waits for what it is to show, or to be. NULL: there
+     * is nothing to wait for. */
+    int (*settle)(struct ef_node *node, int flags, struct ef_patience patience);
     /* `flags` are open(2)'s, without O_TRUNC (see replace). *handle is given to the calls below. */
     int (*open)(struct ef_node *node, int flags, void **handle);
     ssize_t (*read)(struct ef_node *node, void *handle, uint8_t *buf, size_t len, uint64_t off,

@@ -2,9 +2,9 @@
  * The partitions of one mount, as the flash's table has them now: files of partitions/, and names
  * for those who speak of ranges. Follows what is written to the table, by whatever way.
  *
- * Any thread, for a mount that has no partitions (`parts` NULL) too. Only ef_parts_settle waits
- * for the line. A file that has been found is kept until it is put back, and keeps its range,
- * whatever becomes of the table.
+ * Any thread, for a mount that has no partitions (`parts` NULL) too. Only ef_parts_settle and the
+ * two below it wait for the line. A file that has been found is kept until it is put back, and
+ * keeps its range, whatever becomes of the table.
  */
 #ifndef ESPFLASHFS_PARTS_H
 #define ESPFLASHFS_PARTS_H
@@ -35,6 +35,16 @@ void ef_parts_refresh(struct ef_mount *mount);
  * for 1 s where it may have changed. 0, or a negative errno where it never was.
  */
 int ef_parts_settle(struct ef_mount *mount, struct ef_patience patience);
+
+/* The same, but goes by no table that may be another by now, however long it has to wait. */
+int ef_parts_know(struct ef_mount *mount, struct ef_patience patience);
+
+/*
+ * The same for who is about to change what a name stands for: has the chip say that it holds the
+ * table that is known, since nobody may have noticed yet that the board was away. (0 also where it
+ * computes no digests.)
+ */
+int ef_parts_confirm(struct ef_mount *mount, struct ef_patience patience);
 
 /*
  * Copies the files that there are, in the order of the table, the boot loader and the table

@@ -3,11 +3,34 @@
 #include "espflashfs/parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
-int flash_check_place(struct ef_node *node)
+/* The kernel hears -ESTALE, looks the name up once more, and opens what it finds. */
+int flash_settle(struct ef_node *node, int flags, struct ef_patience patience)
 {
-    if (ef_part_fate(node) == EF_PART_THERE)
+    bool writer = (flags & O_ACCMODE) != O_RDONLY;
+    if (!node->folder)
         return 0;
+    int rc =
+        writer ? ef_parts_confirm(node->mount, patience) : ef_parts_know(node->mount, patience);
+    if (rc != 0)
+        return rc;
+    return ef_part_fate(node) == EF_PART_THERE ? 0 : -ESTALE;
+}
+
+int flash_check_name(struct ef_node *node, struct ef_patience patience)
+{
+    int rc = node->folder ? ef_parts_know(node->mount, patience) : 0;
+    if (rc != 0)
+        return rc;
+    return ef_part_fate(node) == EF_PART_REPLACED ? -ESTALE : 0;
+}
+
+int flash_check_place(struct ef_node *node, struct ef_patience patience)
+{
+    int rc = node->folder ? ef_parts_know(node->mount, patience) : 0;
+    if (rc != 0 || ef_part_fate(node) == EF_PART_THERE)
+        return rc;
     ef_log(node->mount->log, EF_LOG_ERROR,
            "%s: a write refused: the partition table has no such partition there any more: open "
            "the file again",

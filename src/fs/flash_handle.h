@@ -27,14 +27,18 @@ struct flash_handle {
 
 /*
  * An image is not written to a place that has become something else since the file was opened:
- * -ESTALE.
+ * -ESTALE. Waits where the table may have changed.
  */
-int flash_check_place(struct ef_node *node);
+int flash_check_place(struct ef_node *node, struct ef_patience patience);
+
+/* Nor is one read whose name has come to stand for another place. */
+int flash_check_name(struct ef_node *node, struct ef_patience patience);
 
 /* Under the handle's lock: [addr, addr+len) of the flash was written through it. */
 void flash_note_written(struct flash_handle *h, uint64_t addr, uint64_t len);
 
 /* As ef_node_ops has them. */
+int flash_settle(struct ef_node *node, int flags, struct ef_patience patience);
 int64_t flash_seek(struct ef_node *node, uint64_t off, bool hole);
 uint64_t flash_zeros(struct ef_node *node);
 int flash_punch(struct ef_node *node, void *handle, uint64_t off, uint64_t len,

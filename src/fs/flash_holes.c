@@ -152,7 +152,7 @@ int flash_punch(struct ef_node *node, void *handle, uint64_t off, uint64_t len,
 {
     struct flash_handle *h = handle;
     pthread_mutex_lock(&h->lock);
-    int rc = flash_check_place(node);
+    int rc = flash_check_place(node, patience);
     if (rc == 0)
         rc = check_punch(node, h, off, len);
     pthread_mutex_unlock(&h->lock);

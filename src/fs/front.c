@@ -166,7 +166,7 @@ static int front_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_
 
 static int open_node(struct ef_node *node, struct fuse_file_info *fi)
 {
-    int rc = node->ops->settle ? node->ops->settle(node, front_patience()) : 0;
+    int rc = node->ops->settle ? node->ops->settle(node, fi->flags, front_patience()) : 0;
     struct open_file *file = rc == 0 ? calloc(1, sizeof(*file)) : NULL;
     if (!file)
         return rc == 0 ? -ENOMEM : rc;

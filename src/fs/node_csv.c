@@ -18,8 +18,9 @@ static uint64_t csv_size(struct ef_node *node)
     return size;
 }
 
-static int csv_settle(struct ef_node *node, struct ef_patience patience)
+static int csv_settle(struct ef_node *node, int flags, struct ef_patience patience)
 {
+    (void)flags;
     return ef_parts_settle(node->mount, patience);
 }
 

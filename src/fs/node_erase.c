@@ -99,7 +99,7 @@ static ssize_t erase_write(struct ef_node *node, void *handle, const uint8_t *bu
     char why[sizeof(m->last_error)] = "erase: the host is out of memory: nothing was erased";
     enum ef_err err = EF_MISSING;
     if (m->parts && ef_erase_may_be_name(text, len)) {
-        int rc = ef_parts_settle(m, patience);
+        int rc = ef_parts_confirm(m, patience);
         if (rc != 0)
             return rc;
         err = find_partition(m, text, len, &request, why, sizeof(why));

@@ -87,8 +87,9 @@ static ssize_t flash_read(struct ef_node *node, void *handle, uint8_t *buf, size
     struct flash_handle *h = handle;
     uint64_t size = flash_size(node);
     /* Its pages are those of the file that has its name now. */
-    if (ef_part_fate(node) == EF_PART_REPLACED)
-        return -ESTALE;
+    int rc = flash_check_name(node, patience);
+    if (rc != 0)
+        return rc;
     if (off >= size)
         return 0;
     if (len > size - off)
@@ -101,7 +102,11 @@ static ssize_t flash_read(struct ef_node *node, void *handle, uint8_t *buf, size
     uint64_t addr = node->base + off;
     enum ef_err err = reads_on ? ef_cache_read_on(cache, addr, (uint32_t)len, AHEAD, buf, patience)
                                : ef_cache_read(cache, addr, (uint32_t)len, buf, patience);
-    return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);
+    if (err != EF_OK)
+        return -ef_err_to_errno(err);
+    /* The read may have been the first to tell that the board was away. */
+    rc = flash_check_name(node, patience);
+    return rc == 0 ? (ssize_t)len : rc;
 }
 
 /* Under the handle's lock: zeros from where the writer left off up to `off`. */
@@ -154,7 +159,7 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
     h->used = true;
     if (h->append)
         off = h->replacing ? h->end : flash_size(node);
-    int rc = flash_check_place(node);
+    int rc = flash_check_place(node, patience);
     if (rc == 0)
         rc = check_write(node, h, off, len);
     if (rc != 0) {
@@ -194,7 +199,7 @@ static int flash_truncate(struct ef_node *node, void *handle, uint64_t size,
         h->replacing = true;
         h->end = 0;
     }
-    int rc = flash_check_place(node);
+    int rc = flash_check_place(node, patience);
     if (rc == 0 && h->replacing)
         rc = check_write(node, h, size, 0);
     if (rc == 0) {
@@ -265,6 +270,7 @@ static void flash_release(struct ef_node *node, void *handle)
 }
 
 const struct ef_node_ops EF_FLASH_NODE = {.size = flash_size,
+                                          .settle = flash_settle,
                                           .open = flash_open,
                                           .read = flash_read,
                                           .write = flash_write,

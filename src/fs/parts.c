@@ -1,6 +1,7 @@
 /* Following the partition table. */
 #include "parts_private.h"
 
+#include "espflashfs/bytes.h"
 #include "espflashfs/clock.h"
 
 #include <stdio.h>
@@ -8,6 +9,9 @@
 #include <string.h>
 
 enum { ASK_EVERY_MS = 1000, RENEWAL_MS = 1000 };
+
+/* Of no sector. */
+static const uint64_t NO_AGE = UINT64_MAX;
 
 /* Who waits no longer than this, and no longer than the caller. */
 struct bounded {
@@ -125,31 +129,82 @@ void ef_parts_refresh(struct ef_mount *m)
     pthread_mutex_unlock(&p->lock);
 }
 
-int ef_parts_settle(struct ef_mount *m, struct ef_patience patience)
+static bool has_table(const struct ef_mount *m)
 {
-    struct ef_parts *p = m->parts;
-    uint8_t bytes[EF_TABLE_BYTES];
-    if (!p || !p->readable || !m->cache)
-        return 0;
+    return m->parts && m->parts->readable && m->cache;
+}
+
+/* The table has been read, and nothing tells that it is another by now. */
+static bool is_known(struct ef_parts *p, bool *read)
+{
     pthread_mutex_lock(&p->lock);
     refresh(p);
-    bool read = p->read;
-    bool wait = !read || p->stale;
+    *read = p->read;
+    bool known = p->read && !p->stale;
     pthread_mutex_unlock(&p->lock);
-    if (!wait)
+    return known;
+}
+
+static enum ef_err read_table(struct ef_parts *p, struct ef_patience patience)
+{
+    uint8_t bytes[EF_TABLE_BYTES];
+    enum ef_err err = ef_cache_read(p->mount->cache, p->addr, EF_TABLE_BYTES, bytes, patience);
+    pthread_mutex_lock(&p->lock);
+    refresh(p);
+    /* Forgotten again already, perhaps. */
+    if (err == EF_OK && (!p->read || p->stale))
+        ef_parts_take(p, bytes);
+    pthread_mutex_unlock(&p->lock);
+    return err;
+}
+
+int ef_parts_settle(struct ef_mount *m, struct ef_patience patience)
+{
+    bool read;
+    if (!has_table(m) || is_known(m->parts, &read))
         return 0;
     struct bounded bounded = {.caller = patience, .until = ef_deadline_in(RENEWAL_MS)};
     if (read)
         patience = (struct ef_patience){.interrupted = is_over, .user = &bounded};
-    enum ef_err err = ef_cache_read(m->cache, p->addr, EF_TABLE_BYTES, bytes, patience);
-    pthread_mutex_lock(&p->lock);
-    refresh(p);
-    /* Forgotten again already, perhaps. */
-    if (err == EF_OK && !p->read)
-        ef_parts_take(p, bytes);
-    read = p->read;
-    pthread_mutex_unlock(&p->lock);
+    enum ef_err err = read_table(m->parts, patience);
     return read ? 0 : -ef_err_to_errno(err);
+}
+
+int ef_parts_know(struct ef_mount *m, struct ef_patience patience)
+{
+    bool read;
+    if (!has_table(m) || is_known(m->parts, &read))
+        return 0;
+    return -ef_err_to_errno(read_table(m->parts, patience));
+}
+
+/* What the chip holds is told from what was taken up, which a small cache may have forgotten. */
+static void compare(struct ef_parts *p, const uint8_t md5[EF_DIGEST_BYTES])
+{
+    uint8_t ours[EF_DIGEST_BYTES];
+    pthread_mutex_lock(&p->lock);
+    ef_digest_bytes(p->bytes, EF_TABLE_BYTES, ours);
+    if (memcmp(ours, md5, EF_DIGEST_BYTES) != 0) {
+        p->stale = true;
+        p->age = NO_AGE;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+int ef_parts_confirm(struct ef_mount *m, struct ef_patience patience)
+{
+    uint8_t md5[EF_DIGEST_BYTES];
+    bool read;
+    if (!has_table(m))
+        return 0;
+    if (is_known(m->parts, &read)) {
+        enum ef_err err = ef_cache_md5(m->cache, m->parts->addr, EF_TABLE_BYTES, md5, patience);
+        if (err == EF_OK)
+            compare(m->parts, md5);
+        else if (err != EF_UNSUPPORTED)
+            return -ef_err_to_errno(err);
+    }
+    return ef_parts_know(m, patience);
 }
 
 unsigned ef_parts_copy(struct ef_mount *m, struct ef_partition list[EF_PARTS_MAX])
