@@ -258,11 +258,32 @@ static int check_table(struct ef_options *o)
     return 0;
 }
 
+/*
+ * The driver changes to / when it goes to the background, and opens the port again when a board is
+ * back. Links stay: those of /dev/serial/by-id lead to another device then.
+ */
+static int make_port_absolute(char **port)
+{
+    if (!*port || (*port)[0] == '/' || access(*port, F_OK) != 0)
+        return 0;
+    char *folder = getcwd(NULL, 0);
+    char *full = NULL;
+    int n = folder ? asprintf(&full, "%s/%s", folder, *port) : -1;
+    free(folder);
+    if (n < 0)
+        return complain("%s: cannot tell where that is: give its whole path", *port);
+    free(*port);
+    *port = full;
+    return 0;
+}
+
 static int check_values(struct ef_options *o)
 {
     /* A variable that is not set, in a script. Whatever port there is may be no board. */
     if (o->port && *o->port == '\0')
         return complain("%s", "the port's name is empty: leave it out to look for a board");
+    if (make_port_absolute(&o->port) < 0)
+        return -1;
     if (check_baud(o) < 0 || check_resets(o) < 0 || check_sequence(o->reset_sequence) < 0)
         return -1;
     if (check_chip(o) < 0)
