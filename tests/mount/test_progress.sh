@@ -44,7 +44,8 @@ becomes_idle() {
 BOARD_LISTEN=rfc2217:0
 new_board 1M --chip esp32 --line-rate real --flash-timing real
 check 'mounts' mount_board -o cache=none,baud=921600
-check 'at first: idle' now_is idle
+# The sector of the partition table is read by the way, for another line of status.txt.
+check 'at first: idle' wait_until 30 now_is idle
 check 'the keys' keys_stay
 check 'a backup' while_it_works "reading flash.bin: [0-9]+ %, [0-9.]+ KiB/s, $LEFT" \
     dd if="$BIN" of="$WORK/copy" bs=64k status=none
