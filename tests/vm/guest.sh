@@ -76,10 +76,16 @@ since_the_pull() {
         END { ms = int((ended - pulled) * 1000); print ms " ms"; exit !(pulled && ms <= 1000) }'
 }
 
-# keep_attached PORT: plugs it in again whenever it has left. Ends with the guest.
+# A device is there, or about to be: the states 6 and 5 of the ports of the virtual hub.
+hub_is_used() {
+    grep -q -E '^[hs]s +[0-9]+ 00[56] ' /sys/devices/platform/vhci_hcd.0/status
+}
+
+# keep_attached PORT: plugs it in again whenever it has left. Ends with the guest. One connection at a
+# time: a second would wait at the board, and be taken before the chip is out of its reset.
 keep_attached() {
     while :; do
-        usbip port | grep -q 'in Use' || usbip --tcp-port "$1" attach -r 10.0.2.2 -b 1-1
+        hub_is_used || usbip --tcp-port "$1" attach -r 10.0.2.2 -b 1-1
         usleep 200000
     done
 }
