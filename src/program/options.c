@@ -372,7 +372,7 @@ static int check_mountpoint(struct ef_options *o)
     free(o->mountpoint);
     o->mountpoint = full;
     if (is_mount_point(full, &st))
-        return complain("%s is in use as a mount point: run fusermount3 -u on it first", full);
+        return complain("%s is in use as a mount point: umount it first", full);
     if (access(full, W_OK) != 0)
         return complain("%s: no permission to mount there: choose a folder of your own", full);
     if (!is_empty(full))
