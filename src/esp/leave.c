@@ -51,6 +51,13 @@ static bool reset_usb(struct ef_session *s)
     return s->wire == EF_WIRE_USB_OTG && reset_by_watchdog(s);
 }
 
+/* Who talks to the board next, and cannot reset it either, expects the ROM's baud. */
+static void go_back_to_rom_baud(struct ef_session *s)
+{
+    if (s->chip && ef_session_has_baud(s) && s->line->baud != EF_ROM_BAUD)
+        ef_baud_change(s, EF_ROM_BAUD);
+}
+
 /* By the modem lines. A sequence that is none is EF_INVALID, logged. */
 static enum ef_err play_reset(struct ef_session *s)
 {
@@ -72,6 +79,7 @@ static enum ef_err play_reset(struct ef_session *s)
 static void reset_into_firmware(struct ef_session *s)
 {
     enum ef_err err = EF_OK;
+    go_back_to_rom_baud(s);
     if (s->config.hard_reset_sequence || !reset_usb(s))
         err = play_reset(s);
     if (err == EF_INVALID)
@@ -133,9 +141,7 @@ void ef_session_leave_board(struct ef_session *s)
     }
     if (!s->chip)
         return;
-    /* The next program to open the port expects the ROM's baud. */
-    if (ef_session_has_baud(s) && s->line->baud != EF_ROM_BAUD)
-        ef_baud_change(s, EF_ROM_BAUD);
+    go_back_to_rom_baud(s);
     if (s->config.after == EF_AFTER_NO_RESET && s->esp.stub)
         leave_in_rom(s);
     if (reset && s->flash_size)

@@ -169,8 +169,24 @@ test_no_circuit() {
     stop_board
 }
 
+# As a smart plug is: brought into its loader by hand, and not reset at the end either.
+twice_without_a_circuit() {
+    mount_board && as_expected && unmount_board && mount_board && as_expected && unmount_board &&
+        equal 'BAUD 115200' "$(grep '^BAUD ' "$BOARD_LOG" | tail -n 1)"
+}
+
+test_by_hand() {
+    for chip in esp8266 esp32 esp32c3; do
+        : >"$BOARD_LOG"
+        new_board 256K --chip "$chip" --circuit none --boot download
+        check "$chip without a circuit: mounts, and mounts again" twice_without_a_circuit
+        stop_board
+    done
+}
+
 test_circuits
 test_sequences
 test_config
 test_modes
 test_no_circuit
+test_by_hand
