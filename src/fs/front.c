@@ -1,6 +1,7 @@
 #include "espflashfs/front.h"
 
 #include "callers.h"
+#include "front_notices.h"
 #include "front_private.h"
 #include "front_refuse.h"
 #include "front_xattr.h"
@@ -33,6 +34,7 @@ struct ef_front {
     bool mounted;
     bool handles_signals;
     struct open_files files;
+    struct front_notices notices;
 };
 
 struct ef_mount *front_mount(void)
@@ -359,13 +361,16 @@ static const struct fuse_operations OPERATIONS = {.getattr = front_getattr,
                                                   .symlink = front_link,
                                                   .init = front_init};
 
+/* Of a file that nobody has open there is no mapping: its next reader asks for its mtime first. */
 static void invalidate(struct ef_mount *m, const struct ef_node *node)
 {
     struct ef_front *front = m->front;
-    char path[128];
+    char path[NOTICE_PATH_MAX];
+    if (!open_files_has(&front->files, node))
+        return;
     snprintf(path, sizeof(path), "%s%s/%s", node->folder ? "/" : "",
              node->folder ? node->folder : "", node->name);
-    fuse_invalidate_path(front->fuse, path);
+    front_notices_send(&front->notices, path);
 }
 
 struct ef_front *ef_front_new(int argc, char **argv, struct ef_mount *mount)
@@ -376,6 +381,7 @@ struct ef_front *ef_front_new(int argc, char **argv, struct ef_mount *mount)
     struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
     front->mount = mount;
     open_files_init(&front->files);
+    front_notices_init(&front->notices);
     front->fuse = fuse_new(&args, &OPERATIONS, sizeof(OPERATIONS), mount);
     fuse_opt_free_args(&args);
     if (!front->fuse) {
@@ -415,7 +421,10 @@ int ef_front_serve(struct ef_front *front)
         return -1;
     fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
     fuse_loop_cfg_set_idle_threads(config, THREADS_IDLE);
-    int rc = fuse_loop_mt(front->fuse, config);
+    int rc = front_notices_start(&front->notices, front->fuse);
+    if (rc == 0)
+        rc = fuse_loop_mt(front->fuse, config);
+    front_notices_end(&front->notices);
     fuse_loop_cfg_destroy(config);
     return rc < 0 ? -1 : 0;
 }

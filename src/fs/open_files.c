@@ -41,6 +41,16 @@ void open_files_release(struct open_files *files, struct open_file *file)
     free(file);
 }
 
+bool open_files_has(struct open_files *files, const struct ef_node *node)
+{
+    pthread_mutex_lock(&files->lock);
+    struct open_file *file = files->newest;
+    while (file && file->node != node)
+        file = file->next;
+    pthread_mutex_unlock(&files->lock);
+    return file != NULL;
+}
+
 void open_files_forget_fresh(struct open_files *files, pid_t caller)
 {
     pthread_mutex_lock(&files->lock);

@@ -28,6 +28,9 @@ void open_files_free(struct open_files *files);
 void open_files_add(struct open_files *files, struct open_file *file);
 void open_files_release(struct open_files *files, struct open_file *file);
 
+/* True where somebody has `node` open, or mapped. */
+bool open_files_has(struct open_files *files, const struct ef_node *node);
+
 /* `caller` goes on to something else than the O_TRUNC of its last open. */
 void open_files_forget_fresh(struct open_files *files, pid_t caller);
 
