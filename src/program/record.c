@@ -110,7 +110,8 @@ void ef_record_start(struct ef_record *r, const char *mountpoint, struct ef_log 
                "the board is safe, wait until the process has ended",
                strerror(errno));
     for (char *c = line; made && *c; c++)
-        *c = *c == '\n' ? '?' : *c;
+        if (*c == '\n')
+            *c = '?';
     if (made)
         ef_record_add(r, "mountpoint %s", line);
     free(line);
