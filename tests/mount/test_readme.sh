@@ -259,7 +259,11 @@ title() {
         sed 's/ *#.*//' | paste -s -d ' ' | cut -c 1-70
 }
 
-PATH=$EF_BUILD:$PATH:/usr/sbin:/sbin # mke2fs, losetup
+# An installation has it in /sbin, where scripts call it by its name.
+mkdir "$WORK/bin"
+printf '#!/bin/sh\nexec sh "%s" "$@"\n' "$helper" >"$WORK/bin/umount.espflashfs"
+chmod +x "$WORK/bin/umount.espflashfs"
+PATH=$EF_BUILD:$WORK/bin:$PATH:/usr/sbin:/sbin # mke2fs, losetup
 require mke2fs losetup python3 xxd
 firmware >"$WORK/image"
 cp "$WORK/image" "$WORK/image32"
