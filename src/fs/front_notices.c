@@ -4,6 +4,7 @@
 
 #include <fuse_lowlevel.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +49,14 @@ static void *give_notices(void *arg)
 
 int front_notices_start(struct front_notices *n, struct fuse *fuse)
 {
+    sigset_t all;
+    sigset_t before;
     n->fuse = fuse;
+    /* A signal that ends the mount has to wake the main thread. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     n->runs = pthread_create(&n->thread, NULL, give_notices, n) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return n->runs ? 0 : -1;
 }
 
