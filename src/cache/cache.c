@@ -4,8 +4,8 @@
 
 #include "espflashfs/bytes.h"
 #include "espflashfs/clock.h"
+#include "espflashfs/thread.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -124,17 +124,6 @@ static void release(struct ef_cache *c)
     free(c);
 }
 
-static int start_flusher(struct ef_cache *c)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&c->flusher, NULL, ef_flusher_main, c);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
-}
-
 enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log *log,
                          struct ef_cache **cache)
 {
@@ -152,13 +141,9 @@ enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log 
     }
     pthread_mutex_init(&c->lock, NULL);
     pthread_mutex_init(&c->journal.lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    ef_cond_init(&c->changed);
     ef_cache_touch(c);
-    if (start_flusher(c) != 0) {
+    if (ef_thread_start(&c->flusher, ef_flusher_main, c) != 0) {
         release(c);
         return EF_NOMEM;
     }

@@ -2,6 +2,7 @@
 
 #include "espflashfs/bytes.h"
 #include "espflashfs/clock.h"
+#include "espflashfs/thread.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -278,18 +279,6 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-/* Signals end the mount through the main thread; none is for this one. */
-static int start_thread(struct ef_worker *w)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&w->thread, NULL, worker_main, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
-}
-
 enum ef_err ef_worker_start(struct ef_flash *flash, struct ef_worker **worker)
 {
     struct ef_worker *w = calloc(1, sizeof(*w));
@@ -302,12 +291,8 @@ enum ef_err ef_worker_start(struct ef_flash *flash, struct ef_worker **worker)
     w->digest_rate = DIGEST_BYTES_PER_S;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->done, &attr);
-    pthread_condattr_destroy(&attr);
-    if (start_thread(w) != 0) {
+    ef_cond_init(&w->done);
+    if (ef_thread_start(&w->thread, worker_main, w) != 0) {
         ef_flash_free(flash);
         free(w);
         return EF_NOMEM;

@@ -1,10 +1,10 @@
 #include "front_notices.h"
 
 #include "espflashfs/clock.h"
+#include "espflashfs/thread.h"
 
 #include <fuse_lowlevel.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +13,9 @@ enum { LOOK_MS = 20, NS_PER_MS = 1000000, MS_PER_S = 1000 };
 
 void front_notices_init(struct front_notices *n)
 {
-    pthread_condattr_t monotonic;
     memset(n, 0, sizeof(*n));
     pthread_mutex_init(&n->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&n->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    ef_cond_init(&n->changed);
 }
 
 static void *give_notices(void *arg)
@@ -49,14 +45,8 @@ static void *give_notices(void *arg)
 
 int front_notices_start(struct front_notices *n, struct fuse *fuse)
 {
-    sigset_t all;
-    sigset_t before;
     n->fuse = fuse;
-    /* A signal that ends the mount has to wake the main thread. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    n->runs = pthread_create(&n->thread, NULL, give_notices, n) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    n->runs = ef_thread_start(&n->thread, give_notices, n) == 0;
     return n->runs ? 0 : -1;
 }
 

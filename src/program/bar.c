@@ -1,5 +1,7 @@
 #include "bar.h"
 
+#include "espflashfs/thread.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,30 +102,14 @@ static bool can_draw(const struct ef_log *log)
            term[0] != '\0' && strcmp(term, "dumb") != 0;
 }
 
-/* Signals end the mount through the main thread; none is for this one. */
-static bool start_thread(struct ef_bar *bar)
-{
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&bar->thread, NULL, bar_main, bar);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc == 0;
-}
-
 void ef_bar_start(struct ef_bar *bar, struct ef_mount *mount)
 {
     *bar = (struct ef_bar){.mount = mount};
     if (!can_draw(mount->log))
         return;
     pthread_mutex_init(&bar->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&bar->woken, &attr);
-    pthread_condattr_destroy(&attr);
-    bar->running = start_thread(bar);
+    ef_cond_init(&bar->woken);
+    bar->running = ef_thread_start(&bar->thread, bar_main, bar) == 0;
 }
 
 void ef_bar_stop(struct ef_bar *bar)
