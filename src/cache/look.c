@@ -8,17 +8,28 @@
 /* Looked at under one lock: 1 MiB of bytes, which takes a fraction of a millisecond. */
 enum { AT_A_TIME = 16 * EF_RUN_SECTORS };
 
-/* Of sectors whose bytes were forgotten, the chip's digest may be known. */
+/* Of sectors whose bytes were forgotten, the chip's digest may be known. Made where one is met. */
 struct digests {
+    bool made;
     uint8_t blank[EF_DIGEST_BYTES], zeros[EF_DIGEST_BYTES];
 };
+
+static void make_digests(struct digests *digests)
+{
+    static const uint8_t zeros[EF_SECTOR];
+    if (digests->made)
+        return;
+    ef_digest_blank(EF_SECTOR, digests->blank);
+    ef_digest_bytes(zeros, EF_SECTOR, digests->zeros);
+    digests->made = true;
+}
 
 static bool is_zeros(const uint8_t *p)
 {
     return p[0] == 0 && memcmp(p, p + 1, EF_SECTOR - 1) == 0;
 }
 
-static enum ef_look_kind kind_of(struct ef_cache *c, uint32_t s, const struct digests *digests)
+static enum ef_look_kind kind_of(struct ef_cache *c, uint32_t s, struct digests *digests)
 {
     const struct sector *sector = &c->sector[s];
     if (sector->have) {
@@ -29,13 +40,14 @@ static enum ef_look_kind kind_of(struct ef_cache *c, uint32_t s, const struct di
     }
     if (sector->dirty || !sector->known)
         return EF_LOOK_UNSEEN;
+    make_digests(digests);
     if (memcmp(sector->md5, digests->blank, EF_DIGEST_BYTES) == 0)
         return EF_LOOK_BLANK;
     return memcmp(sector->md5, digests->zeros, EF_DIGEST_BYTES) == 0 ? EF_LOOK_ZEROS : EF_LOOK_DATA;
 }
 
 /* Under the lock. What is being erased is neither what it was nor blank yet. */
-static struct ef_look look_at(struct ef_cache *c, uint32_t s, const struct digests *digests)
+static struct ef_look look_at(struct ef_cache *c, uint32_t s, struct digests *digests)
 {
     struct ef_look look = {.kind = EF_LOOK_UNSEEN, .dirty = false};
     if (s >= c->sectors)
@@ -47,10 +59,7 @@ static struct ef_look look_at(struct ef_cache *c, uint32_t s, const struct diges
 
 void ef_cache_look(struct ef_cache *c, uint32_t first, uint32_t count, struct ef_look *look)
 {
-    static const uint8_t zeros[EF_SECTOR];
-    struct digests digests;
-    ef_digest_blank(EF_SECTOR, digests.blank);
-    ef_digest_bytes(zeros, EF_SECTOR, digests.zeros);
+    struct digests digests = {.made = false};
     for (uint32_t i = 0; i < count;) {
         uint32_t end = i + ef_min_u32(AT_A_TIME, count - i);
         pthread_mutex_lock(&c->lock);
