@@ -33,6 +33,7 @@ struct ef_front {
     struct ef_mount *mount;
     bool mounted;
     bool handles_signals;
+    bool over; /* the loop has ended: whoever asks now is not waited for */
     struct open_files files;
     struct front_notices notices;
 };
@@ -52,7 +53,7 @@ static struct open_files *open_files(void)
 static bool interrupted(void *user)
 {
     struct ef_front *front = user;
-    return fuse_interrupted() || fuse_session_exited(fuse_get_session(front->fuse));
+    return fuse_interrupted() || front->over || fuse_session_exited(fuse_get_session(front->fuse));
 }
 
 struct ef_patience front_patience(void)
@@ -424,6 +425,8 @@ int ef_front_serve(struct ef_front *front)
     int rc = front_notices_start(&front->notices, front->fuse);
     if (rc == 0)
         rc = fuse_loop_mt(front->fuse, config);
+    /* libfuse takes its own mark back as the loop ends. */
+    front->over = true;
     front_notices_end(&front->notices);
     fuse_loop_cfg_destroy(config);
     return rc < 0 ? -1 : 0;
