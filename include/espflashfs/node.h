@@ -59,6 +59,15 @@ struct ef_zero_count {
     uint64_t bytes;
 };
 
+/* Whether the kernel may hold older contents: see src/fs/kernel_pages.h; by the mount's lock. */
+struct ef_kernel_pages {
+    unsigned reads;  /* being answered */
+    bool behind;     /* pages may be */
+    bool told;       /* the kernel has heard so */
+    int64_t busy_ms; /* when it last did, or a read ended */
+    long turn_ns;    /* what sets an mtime apart from the one before */
+};
+
 struct ef_node {
     const char *name;
     const char *folder; /* NULL: it is in the mount's directory itself, and always there */
@@ -71,6 +80,7 @@ struct ef_node {
     /* The part of the flash that its bytes are, from a sector's start on; a `len` of 0: none. */
     uint64_t base, len;
     struct ef_zero_count zero_count;
+    struct ef_kernel_pages pages;
 };
 
 enum {

@@ -74,9 +74,14 @@ enum ef_part_fate {
 enum ef_part_fate ef_part_fate(struct ef_node *node);
 
 /*
- * The contents of [addr, addr+len) changed by way of `by` (NULL: of none of them): the kernel is
- * to drop what it keeps of flash.bin and of partitions that have bytes of it. Not while the
- * kernel holds pages of theirs for the caller.
+ * The contents of [addr, addr+len) changed by way of `by` (NULL: of none of them): read(2) is to
+ * show so in flash.bin and in the partitions that have bytes of it.
+ */
+void ef_parts_behind(struct ef_mount *mount, const struct ef_node *by, uint64_t addr, uint64_t len);
+
+/*
+ * The same, and the kernel is to drop at once what it keeps of them, for those who map them. Not
+ * while it holds pages of theirs for the caller.
  */
 void ef_parts_drop_pages(struct ef_mount *mount, const struct ef_node *by, uint64_t addr,
                          uint64_t len);

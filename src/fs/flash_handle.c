@@ -1,5 +1,7 @@
 #include "flash_handle.h"
 
+#include "kernel_pages.h"
+
 #include "espflashfs/parts.h"
 
 #include <errno.h>
@@ -38,9 +40,17 @@ int flash_check_place(struct ef_node *node, struct ef_patience patience)
     return -ESTALE;
 }
 
-void flash_note_written(struct flash_handle *h, uint64_t addr, uint64_t len)
+void flash_note_written(struct ef_node *node, struct flash_handle *h, uint64_t addr, uint64_t len)
 {
     bool first = h->lo == h->hi;
     h->lo = first || addr < h->lo ? addr : h->lo;
     h->hi = first || addr + len > h->hi ? addr + len : h->hi;
+    ef_parts_behind(node->mount, node, addr, len);
+}
+
+void flash_note_filled(struct ef_node *node, struct flash_handle *h, uint64_t addr, uint64_t len)
+{
+    h->filled = true;
+    kernel_pages_behind(node);
+    flash_note_written(node, h, addr, len);
 }

@@ -34,8 +34,11 @@ int flash_check_place(struct ef_node *node, struct ef_patience patience);
 /* Nor is one read whose name has come to stand for another place. */
 int flash_check_name(struct ef_node *node, struct ef_patience patience);
 
-/* Under the handle's lock: [addr, addr+len) of the flash was written through it. */
-void flash_note_written(struct flash_handle *h, uint64_t addr, uint64_t len);
+/* Under the handle's lock: [addr, addr+len) of the flash was written to through it. */
+void flash_note_written(struct ef_node *node, struct flash_handle *h, uint64_t addr, uint64_t len);
+
+/* The same of zeros that no write(2) gave: the kernel has no page with them. */
+void flash_note_filled(struct ef_node *node, struct flash_handle *h, uint64_t addr, uint64_t len);
 
 /* As ef_node_ops has them. */
 int flash_settle(struct ef_node *node, int flags, struct ef_patience patience);

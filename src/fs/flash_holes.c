@@ -182,10 +182,8 @@ static enum ef_err fill_sector(struct ef_node *node, struct flash_handle *h, uin
     bool blank = err == EF_OK && ef_bytes_blank(sector, EF_SECTOR);
     if (blank)
         err = ef_cache_write(cache, addr, EF_SECTOR, zeros, patience);
-    if (blank && err == EF_OK) {
-        flash_note_written(h, addr, EF_SECTOR);
-        h->filled = true;
-    }
+    if (blank && err == EF_OK)
+        flash_note_filled(node, h, addr, EF_SECTOR);
     return err;
 }
 

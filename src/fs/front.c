@@ -5,6 +5,7 @@
 #include "front_private.h"
 #include "front_refuse.h"
 #include "front_xattr.h"
+#include "kernel_pages.h"
 #include "open_files.h"
 #include "tree.h"
 #include "watched.h"
@@ -103,7 +104,8 @@ static void stat_node(struct stat *st, struct ef_node *node)
 {
     struct ef_mount *m = front_mount();
     if (m->cache && (node->len > 0 || node->follows))
-        st->st_mtim = st->st_ctim = ef_cache_state(m->cache).changed;
+        st->st_mtim = st->st_ctim =
+            kernel_pages_mtime(node, ef_cache_state(m->cache).changed, ef_clock_now_ms());
     st->st_mode = S_IFREG | node->mode;
     st->st_nlink = 1;
     st->st_size = (off_t)node->ops->size(node);

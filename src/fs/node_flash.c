@@ -120,8 +120,7 @@ static enum ef_err fill_hole(struct ef_node *node, struct flash_handle *h, uint6
             ef_cache_write(node->mount->cache, node->base + h->end, n, zeros, patience);
         if (err != EF_OK)
             return err;
-        flash_note_written(h, node->base + h->end, n);
-        h->filled = true;
+        flash_note_filled(node, h, node->base + h->end, n);
         h->end += n;
     }
     return EF_OK;
@@ -170,12 +169,12 @@ static ssize_t flash_write(struct ef_node *node, void *handle, const uint8_t *bu
     }
     enum ef_err err =
         h->replacing ? fill_hole(node, h, off, patience) : flash_fill_punched(node, h, patience);
-    if (err == EF_OK)
+    if (err == EF_OK) {
         err = ef_cache_write(node->mount->cache, node->base + off, (uint32_t)len, buf, patience);
+        flash_note_written(node, h, node->base + off, len);
+    }
     if (err == EF_OK && h->replacing && off + len > h->end)
         h->end = off + len;
-    if (err == EF_OK)
-        flash_note_written(h, node->base + off, len);
     h->left = err == EF_INTERRUPTED;
     pthread_mutex_unlock(&h->lock);
     return err == EF_OK ? (ssize_t)len : -ef_err_to_errno(err);

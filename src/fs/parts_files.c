@@ -1,4 +1,5 @@
 /* The files of partitions/, and who holds them. */
+#include "kernel_pages.h"
 #include "parts_private.h"
 
 #include "espflashfs/bytes.h"
@@ -178,16 +179,18 @@ enum ef_part_fate ef_part_fate(struct ef_node *node)
     return fate;
 }
 
-/* The lock is not held meanwhile: the kernel may wait for requests that want it. */
-void ef_parts_drop_pages(struct ef_mount *m, const struct ef_node *by, uint64_t addr, uint64_t len)
+enum { SHARERS_MAX = EF_PARTS_MAX + 1 };
+
+/* The files, but `by`, that have bytes of [addr, addr+len); to be put back. Returns how many. */
+static unsigned find_sharers(struct ef_mount *m, const struct ef_node *by, uint64_t addr,
+                             uint64_t len, struct ef_node *found[SHARERS_MAX])
 {
-    struct ef_node *found[EF_PARTS_MAX];
     unsigned count = 0;
     struct ef_parts *p = m->parts;
     if (by != &m->node[EF_NODE_FLASH])
-        m->invalidate(m, &m->node[EF_NODE_FLASH]);
+        found[count++] = &m->node[EF_NODE_FLASH];
     if (!p)
-        return;
+        return count;
     pthread_mutex_lock(&p->lock);
     for (unsigned i = 0; i < p->count; i++) {
         struct ef_part *part = p->list[i];
@@ -198,6 +201,26 @@ void ef_parts_drop_pages(struct ef_mount *m, const struct ef_node *by, uint64_t 
         found[count++] = &part->node;
     }
     pthread_mutex_unlock(&p->lock);
+    return count;
+}
+
+void ef_parts_behind(struct ef_mount *m, const struct ef_node *by, uint64_t addr, uint64_t len)
+{
+    struct ef_node *found[SHARERS_MAX];
+    unsigned count = find_sharers(m, by, addr, len, found);
+    for (unsigned i = 0; i < count; i++) {
+        kernel_pages_behind(found[i]);
+        ef_node_put(found[i]);
+    }
+}
+
+/* The lock is not held meanwhile: the kernel may wait for requests that want it. */
+void ef_parts_drop_pages(struct ef_mount *m, const struct ef_node *by, uint64_t addr, uint64_t len)
+{
+    struct ef_node *found[SHARERS_MAX];
+    unsigned count = find_sharers(m, by, addr, len, found);
+    for (unsigned i = 0; i < count; i++)
+        kernel_pages_behind(found[i]);
     for (unsigned i = 0; i < count; i++) {
         m->invalidate(m, found[i]);
         ef_node_put(found[i]);

@@ -1,5 +1,7 @@
 #include "watched.h"
 
+#include "kernel_pages.h"
+
 #include "espflashfs/clock.h"
 
 static bool is_watched(const struct open_file *file)
@@ -33,7 +35,9 @@ ssize_t watched_read(struct open_file *file, uint8_t *buf, size_t len, uint64_t 
                      struct ef_patience patience)
 {
     enter(file, EF_TASK_READ, off);
+    kernel_pages_read_begins(file->node);
     ssize_t n = file->node->ops->read(file->node, file->handle, buf, len, off, patience);
+    kernel_pages_read_ends(file->node, ef_clock_now_ms());
     leave(file, n > 0 ? off + (uint64_t)n : 0);
     return n;
 }

@@ -7,6 +7,7 @@
 
 BOARD_LISTEN=pty:$WORK/tty
 BIN=$MNT/flash.bin
+tools=$(dirname "$0")/tools
 
 # in_time COMMAND...: a reader goes on for 45 s (512 KiB at 115200 baud), and is not waited for.
 in_time() {
@@ -47,6 +48,7 @@ ends() {
 
 new_board 512K --chip esp32 --line-rate real
 check 'mounts' mount_board -o baud=115200,cache=none
+check 'a read beside one that is stuck' python3 "$tools/stuck.py" "$MNT" "$BOARD_PID"
 cat "$BIN" >/dev/null 2>&1 &
 reader=$!
 check 'the reader reads' wait_until 10 reads_on
