@@ -57,12 +57,14 @@ _espflashfs_candidates() {
     local word=$1 previous=$2 name
     case $previous,$word in
     -o,*) _espflashfs_mount_words "$word" ;;
+    -p,*) _espflashfs_ports ;;
+    -b,*) _espflashfs_values baud "$word" ;;
     *,--*=*)
         name=${word%%=*}
         _espflashfs_values "${name#--}" "${word#*=}" | _espflashfs_behind "$name="
         ;;
     *,-*)
-        printf '%s\n' -f -d -h -V -o
+        printf '%s\n' -p -b -f -d -h -V -o
         for name in $_espflashfs_valued; do echo "--$name="; done
         for name in $_espflashfs_flags; do echo "--$name"; done
         ;;

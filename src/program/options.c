@@ -42,7 +42,9 @@ enum { DEFAULT_BAUD = 115200, BAUD_MIN = 9600, BAUD_MAX = 4000000 };
 
 static const struct fuse_opt SPECS[] = {
     TEXT("port", port),
+    {"-p %s", offsetof(struct ef_options, port), 0},
     TEXT("baud", baud_text),
+    {"-b %s", offsetof(struct ef_options, baud_text), 0},
     TEXT("chip", chip),
     TEXT("before", before_text),
     TEXT("after", after_text),
@@ -441,8 +443,8 @@ void ef_options_help(void)
         "socket://HOST:PORT; without one, the serial ports are tried.\n"
         "\n"
         "Options, as --NAME=VALUE or -o NAME=VALUE:\n"
-        "    port=PORT              instead of the argument\n"
-        "    baud=RATE              rate to work at; auto: the highest that works\n"
+        "    -p PORT, port=PORT     instead of the argument\n"
+        "    -b RATE, baud=RATE     rate to work at; auto: the highest that works\n"
         "    chip=NAME              auto, or a name like esp8266 or esp32s3: refuse any other\n"
         "    before=MODE            default-reset, usb-reset, no-reset, no-reset-no-sync: how the\n"
         "                           board gets into its boot loader\n"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What is said of the program beside --help is what the program says itself: the completions' options
 # and values, the manual pages' errors, variables and exit statuses. (Options of the manual page and
-# the README: readme.sh. Files and examples: tests/mount/test_man.sh.)
+# the README: readme.sh. Examples: tests/mount/test_readme.sh, test_mount_helper.sh.)
 . "$(dirname "$0")/../lib/lint.sh"
 
 man=mount-helpers/espflashfs.1
@@ -79,6 +79,7 @@ cuts() {
         equal '//' "$(completes 'espflashfs rfc2217:' '=:')" &&
         equal 'ro,chip=esp32h2' "$(completes 'espflashfs -o ro,chip=esp32h')" &&
         equal 'hard-reset' "$(completes 'espflashfs -o baud=auto,after=h' '=:')" &&
+        equal '921600' "$(completes 'espflashfs -b 92')" &&
         equal '' "$(completes 'espflashfs --chip=zz')"
 }
 

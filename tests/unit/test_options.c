@@ -98,6 +98,8 @@ static void spellings(void **state)
         "--size=4MiB --log=/l --ro @",
         "--port /dev/p --baud 921600 --chip esp32 --before no-reset --after no-reset --stub rom "
         "--size 4096k --log /l --ro @",
+        "-p /dev/p -b 921600 --chip esp32 --before no-reset --after no-reset --stub rom "
+        "--size 4M --log /l --ro @",
     };
     for (size_t i = 0; i < COUNT(LINES); i++) {
         assert_int_equal(parse(room, LINES[i]), 0);
