@@ -215,9 +215,12 @@ static enum ef_err start_threads(struct program *p)
 /* What is still dirty goes out now; the exit status tells if it did not. */
 static int finish(struct program *p, int status)
 {
+    unsigned unwritten = p->mount.cache ? ef_cache_state(p->mount.cache).dirty_sectors : 0;
     if (p->mount.cache)
-        ef_record_add(&p->record, "writing %u",
-                      (unsigned)ef_cache_state(p->mount.cache).dirty_sectors);
+        ef_record_add(&p->record, "writing %u", unwritten);
+    if (unwritten > 0)
+        ef_log(&p->log, EF_LOG_INFO, "writing what was begun before leaving: %u sectors",
+               unwritten);
     if (p->mount.cache && !p->options.read_only &&
         ef_cache_flush(p->mount.cache, (struct ef_patience){0}) != EF_OK) {
         ef_log(&p->log, EF_LOG_ERROR,
