@@ -42,6 +42,7 @@ struct ef_cache_state {
     uint32_t known_sectors;  /* contents held */
     enum ef_err flush_err;   /* of the last flush or write-behind */
     struct timespec changed; /* when the contents last changed, for st_mtime */
+    uint64_t others;         /* how many changes came by another way than ef_cache_write */
 };
 
 /*

@@ -61,11 +61,15 @@ struct ef_zero_count {
 
 /* Whether the kernel may hold older contents: see src/fs/kernel_pages.h; by the mount's lock. */
 struct ef_kernel_pages {
-    unsigned reads;  /* being answered */
-    bool behind;     /* pages may be */
-    bool told;       /* the kernel has heard so */
-    int64_t busy_ms; /* when it last did, or a read ended */
-    long turn_ns;    /* what sets an mtime apart from the one before */
+    unsigned calls;        /* reads and writes being answered */
+    int64_t busy_ms;       /* when the last one ended */
+    bool behind;           /* pages may be */
+    uint64_t falls;        /* how often they came to be */
+    int64_t dropped_ms;    /* when pages were dropped last, or were to be */
+    bool asked;            /* once, at least: what follows counts */
+    uint64_t others;       /* of the cache's state, then */
+    struct timespec mtime; /* what the kernel heard last */
+    long turn_ns;          /* what sets one apart from the one before */
 };
 
 struct ef_node {

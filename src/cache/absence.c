@@ -23,5 +23,5 @@ void ef_absence_note(struct ef_cache *c, const struct ef_job *job)
     ef_scout_forget_all(c);
     for (uint32_t s = 0; s < c->sectors; s++)
         ef_absence_doubt(c, s);
-    ef_cache_touch(c);
+    ef_cache_touch(c, false);
 }

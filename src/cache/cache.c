@@ -67,9 +67,10 @@ void ef_sector_set_blank(struct ef_cache *c, uint32_t s, bool blank)
 
 /* The kernel drops its pages where the time is another one: also when the clock was set back, to
  * the very time of the last change perhaps, or stands still between two. */
-void ef_cache_touch(struct ef_cache *c)
+void ef_cache_touch(struct ef_cache *c, bool by_write)
 {
     struct timespec last = c->modified;
+    c->others += !by_write;
     clock_gettime(CLOCK_REALTIME, &c->modified);
     if (c->modified.tv_sec > last.tv_sec ||
         (c->modified.tv_sec == last.tv_sec && c->modified.tv_nsec > last.tv_nsec))
@@ -142,7 +143,7 @@ enum ef_err ef_cache_new(struct ef_worker *worker, uint32_t size, struct ef_log 
     pthread_mutex_init(&c->lock, NULL);
     pthread_mutex_init(&c->journal.lock, NULL);
     ef_cond_init(&c->changed);
-    ef_cache_touch(c);
+    ef_cache_touch(c, false);
     if (ef_thread_start(&c->flusher, ef_flusher_main, c) != 0) {
         release(c);
         return EF_NOMEM;
@@ -266,7 +267,7 @@ enum ef_err ef_cache_read_on(struct ef_cache *c, uint64_t off, uint32_t len, uin
 void ef_cache_renew(struct ef_cache *c)
 {
     pthread_mutex_lock(&c->lock);
-    ef_cache_touch(c);
+    ef_cache_touch(c, false);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -276,7 +277,8 @@ struct ef_cache_state ef_cache_state(struct ef_cache *c)
     struct ef_cache_state state = {.dirty_sectors = c->dirty_count,
                                    .known_sectors = c->evict.held,
                                    .flush_err = c->flush_err,
-                                   .changed = c->modified};
+                                   .changed = c->modified,
+                                   .others = c->others};
     pthread_mutex_unlock(&c->lock);
     return state;
 }

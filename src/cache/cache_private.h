@@ -104,6 +104,7 @@ struct ef_cache {
     uint32_t complete_count; /* dirty and whole: fit to be written behind */
     uint32_t blank_count;
     struct timespec modified;
+    uint64_t others; /* changes that came by no write */
 
     pthread_t flusher;
     bool stopping;
@@ -142,7 +143,8 @@ static inline bool ef_window_is_full(const struct ef_cache *c)
 }
 
 void ef_sector_lose(struct ef_cache *c, uint32_t s);
-void ef_cache_touch(struct ef_cache *c);
+/* Under the lock: the contents change, by a write(2) or by another way. */
+void ef_cache_touch(struct ef_cache *c, bool by_write);
 
 /*
  * Waits up to 100 ms for a change, the lock released meanwhile; EF_INTERRUPTED if told to, which

@@ -51,7 +51,7 @@ static void set_blank(struct ef_cache *c, uint32_t first, uint32_t end)
         c->stalled = false;
         c->flush_err = EF_OK;
     }
-    ef_cache_touch(c);
+    ef_cache_touch(c, false);
 }
 
 /*
@@ -66,7 +66,7 @@ static void set_torn(struct ef_cache *c, uint32_t first, uint32_t end, enum ef_e
     }
     c->stalled = true;
     c->flush_err = err;
-    ef_cache_touch(c);
+    ef_cache_touch(c, false);
 }
 
 /* True where some of it may be erased. */

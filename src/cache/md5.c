@@ -150,7 +150,7 @@ static void doubt_what_is_held(struct ef_cache *c, struct range r, struct timesp
     }
     if (held) {
         ef_scout_forget_all(c);
-        ef_cache_touch(c);
+        ef_cache_touch(c, false);
     }
     pthread_mutex_unlock(&c->lock);
     if (held)

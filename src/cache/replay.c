@@ -18,7 +18,7 @@ static void replay(struct ef_cache *c)
              at += EF_SECTOR, sectors++)
             ef_begun_take(c, (rows[i].addr + at) / EF_SECTOR,
                           rows[i].kind == EF_JOURNAL_BYTES ? rows[i].bytes + at : NULL);
-    ef_cache_touch(c);
+    ef_cache_touch(c, false);
     if (c->passes_wanted == c->passes_begun)
         c->passes_wanted++;
     pthread_cond_broadcast(&c->changed);

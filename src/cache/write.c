@@ -83,7 +83,7 @@ enum ef_err ef_cache_write(struct ef_cache *c, uint64_t off, uint32_t len, const
         addr += hi - lo;
         len -= hi - lo;
     }
-    ef_cache_touch(c);
+    ef_cache_touch(c, true);
     if (c->complete_count >= EF_RUN_SECTORS)
         pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);

@@ -100,12 +100,30 @@ static void stat_folder(struct stat *st, const char *path)
     st->st_nlink = top && front_mount()->parts ? 3 : 2;
 }
 
+static bool drop_pages(struct ef_front *front, const struct ef_node *node)
+{
+    char path[NOTICE_PATH_MAX];
+    snprintf(path, sizeof(path), "%s%s/%s", node->folder ? "/" : "",
+             node->folder ? node->folder : "", node->name);
+    return front_notices_send(&front->notices, path);
+}
+
+static struct timespec mtime_of(struct ef_node *node)
+{
+    struct ef_mount *m = front_mount();
+    struct ef_cache_state state = ef_cache_state(m->cache);
+    uint64_t falls;
+    bool behind = kernel_pages_are_behind(node, &state, &falls);
+    if (behind && (node->direct_io || drop_pages(m->front, node)))
+        kernel_pages_dropped(node, falls, ef_clock_now_ms());
+    return kernel_pages_mtime(node, state.changed, ef_clock_now_ms());
+}
+
 static void stat_node(struct stat *st, struct ef_node *node)
 {
     struct ef_mount *m = front_mount();
     if (m->cache && (node->len > 0 || node->follows))
-        st->st_mtim = st->st_ctim =
-            kernel_pages_mtime(node, ef_cache_state(m->cache).changed, ef_clock_now_ms());
+        st->st_mtim = st->st_ctim = mtime_of(node);
     st->st_mode = S_IFREG | node->mode;
     st->st_nlink = 1;
     st->st_size = (off_t)node->ops->size(node);
@@ -368,12 +386,8 @@ static const struct fuse_operations OPERATIONS = {.getattr = front_getattr,
 static void invalidate(struct ef_mount *m, const struct ef_node *node)
 {
     struct ef_front *front = m->front;
-    char path[NOTICE_PATH_MAX];
-    if (!open_files_has(&front->files, node))
-        return;
-    snprintf(path, sizeof(path), "%s%s/%s", node->folder ? "/" : "",
-             node->folder ? node->folder : "", node->name);
-    front_notices_send(&front->notices, path);
+    if (open_files_has(&front->files, node))
+        drop_pages(front, node);
 }
 
 struct ef_front *ef_front_new(int argc, char **argv, struct ef_mount *mount)

@@ -50,14 +50,14 @@ int front_notices_start(struct front_notices *n, struct fuse *fuse)
     return n->runs ? 0 : -1;
 }
 
-/* Under the lock: the count of `done` at which `path` will have been given. */
+/* Under the lock: the count of `done` at which `path` will have been given, or UINT64_MAX. */
 static uint64_t queue(struct front_notices *n, const char *path)
 {
     for (unsigned i = 0; i < n->waiting; i++)
         if (strcmp(n->path[i], path) == 0)
             return n->given - n->waiting + i + 1;
     if (n->waiting == NOTICES_MAX)
-        return n->done;
+        return UINT64_MAX;
     snprintf(n->path[n->waiting], sizeof(n->path[0]), "%s", path);
     n->waiting++;
     n->given++;
@@ -65,19 +65,19 @@ static uint64_t queue(struct front_notices *n, const char *path)
     return n->given;
 }
 
-void front_notices_send(struct front_notices *n, const char *path)
+bool front_notices_send(struct front_notices *n, const char *path)
 {
     int64_t until_ms = ef_clock_now_ms() + NOTICE_WAIT_MS;
     struct timespec until = {.tv_sec = until_ms / MS_PER_S,
                              .tv_nsec = until_ms % MS_PER_S * NS_PER_MS};
     int rc = 0;
     pthread_mutex_lock(&n->lock);
-    if (n->runs && !n->ends) {
-        uint64_t ticket = queue(n, path);
-        while (n->done < ticket && rc == 0)
-            rc = pthread_cond_timedwait(&n->changed, &n->lock, &until);
-    }
+    uint64_t ticket = n->runs && !n->ends ? queue(n, path) : UINT64_MAX;
+    while (n->done < ticket && ticket != UINT64_MAX && rc == 0)
+        rc = pthread_cond_timedwait(&n->changed, &n->lock, &until);
+    bool done = n->done >= ticket;
     pthread_mutex_unlock(&n->lock);
+    return done;
 }
 
 /* One request, if there is one: it fails soon, as the session is over. */

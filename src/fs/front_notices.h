@@ -2,8 +2,6 @@
  * Has the kernel drop the pages that it keeps of a file. It waits for pages that a reader's
  * read-ahead has locked, deaf to signals and for as long as the line takes: so a thread of its own
  * does, and no caller waits longer than NOTICE_WAIT_MS for it. Private to the front.
- *
- * read(2) does without: a changed mtime has the kernel drop them. A mapping does not.
  */
 #ifndef ESPFLASHFS_FRONT_NOTICES_H
 #define ESPFLASHFS_FRONT_NOTICES_H
@@ -31,8 +29,11 @@ void front_notices_init(struct front_notices *notices);
 /* Starts the thread; after the fork. 0 or -1. Without it, front_notices_send does nothing. */
 int front_notices_start(struct front_notices *notices, struct fuse *fuse);
 
-/* Any thread but one that holds pages of `path` locked; waits NOTICE_WAIT_MS at most. */
-void front_notices_send(struct front_notices *notices, const char *path);
+/*
+ * Any thread but one that holds pages of `path` locked; waits NOTICE_WAIT_MS at most. True where
+ * all of its pages have been dropped since.
+ */
+bool front_notices_send(struct front_notices *notices, const char *path);
 
 /*
  * Ends the thread, once nobody sends any more. Before the unmount, which would leave requests

@@ -219,8 +219,6 @@ void ef_parts_drop_pages(struct ef_mount *m, const struct ef_node *by, uint64_t 
 {
     struct ef_node *found[SHARERS_MAX];
     unsigned count = find_sharers(m, by, addr, len, found);
-    for (unsigned i = 0; i < count; i++)
-        kernel_pages_behind(found[i]);
     for (unsigned i = 0; i < count; i++) {
         m->invalidate(m, found[i]);
         ef_node_put(found[i]);

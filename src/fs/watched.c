@@ -35,9 +35,9 @@ ssize_t watched_read(struct open_file *file, uint8_t *buf, size_t len, uint64_t 
                      struct ef_patience patience)
 {
     enter(file, EF_TASK_READ, off);
-    kernel_pages_read_begins(file->node);
+    kernel_pages_call_begins(file->node);
     ssize_t n = file->node->ops->read(file->node, file->handle, buf, len, off, patience);
-    kernel_pages_read_ends(file->node, ef_clock_now_ms());
+    kernel_pages_call_ends(file->node, ef_clock_now_ms());
     leave(file, n > 0 ? off + (uint64_t)n : 0);
     return n;
 }
@@ -46,7 +46,11 @@ ssize_t watched_write(struct open_file *file, const uint8_t *buf, size_t len, ui
                       struct ef_patience patience)
 {
     enter(file, EF_TASK_WRITE, off);
+    kernel_pages_call_begins(file->node);
+    int64_t since_ms = ef_clock_now_ms();
     ssize_t n = file->node->ops->write(file->node, file->handle, buf, len, off, patience);
+    kernel_pages_written(file->node, since_ms);
+    kernel_pages_call_ends(file->node, ef_clock_now_ms());
     leave(file, n > 0 ? off + (uint64_t)n : 0);
     return n;
 }
@@ -55,6 +59,7 @@ int watched_flush(struct open_file *file, struct ef_patience patience)
 {
     wait(file);
     int rc = file->node->ops->flush(file->node, file->handle, patience);
+    kernel_pages_closed(file->node);
     leave(file, 0);
     return rc;
 }

@@ -14,6 +14,7 @@ PAGE = 4096
 AT = 7 * PAGE
 BOOTLOADER_AT = 0x1000
 SOON = 0.3  # for a thread to have come to where it waits; if it has not, nothing is tried
+LONG = 1.2  # a second is given to the kernel to drop pages by itself
 
 board = int(sys.argv[2])
 flash = os.open(sys.argv[1] + "/flash.bin", os.O_RDONLY)
@@ -21,10 +22,10 @@ loader = os.open(sys.argv[1] + "/partitions/bootloader.bin", os.O_RDWR)
 os.posix_fadvise(flash, 0, 0, os.POSIX_FADV_RANDOM)
 
 
-def start(call, *args):
+def start(wait, call, *args):
     thread = threading.Thread(target=call, args=args)
     thread.start()
-    time.sleep(SOON)
+    time.sleep(wait)
     return thread
 
 
@@ -33,11 +34,11 @@ new = bytes(b ^ 0x5A for b in was)
 got = []
 os.kill(board, signal.SIGSTOP)
 try:
-    threads = [start(os.pread, flash, PAGE, 0)]
+    threads = [start(SOON, os.pread, flash, PAGE, 0)]
     if os.pwrite(loader, new, AT - BOOTLOADER_AT) != PAGE:
         sys.exit("a short write")
-    threads.append(start(os.fstat, flash))
-    threads.append(start(lambda: got.append(os.pread(flash, PAGE, AT))))
+    threads.append(start(LONG, os.fstat, flash))
+    threads.append(start(LONG, lambda: got.append(os.pread(flash, PAGE, AT))))
 finally:
     os.kill(board, signal.SIGCONT)
 for thread in threads:
